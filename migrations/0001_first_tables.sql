@@ -1,0 +1,179 @@
+-- What GitHub told us, what we did about it, and what came out.
+SET LOCAL lock_timeout = '5s';
+
+-- An account on GitHub where the App is installed. Packages belong to it.
+CREATE TABLE workspaces (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id  bigint NOT NULL UNIQUE,      -- GitHub's id: it survives a rename
+    login       text NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE installations (
+    id            bigint PRIMARY KEY,        -- GitHub's id
+    workspace_id  bigint NOT NULL REFERENCES workspaces,
+    state         text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'suspended', 'deleted')),
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    updated_at    timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE repositories (
+    id               bigint PRIMARY KEY,     -- GitHub's id
+    installation_id  bigint NOT NULL REFERENCES installations,
+    workspace_id     bigint NOT NULL REFERENCES workspaces,
+    owner            text NOT NULL,
+    name             text NOT NULL,
+    default_branch   text NOT NULL DEFAULT 'main',
+    private          boolean NOT NULL DEFAULT false,
+    state            text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'removed')),
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    updated_at       timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX repositories_by_installation ON repositories (installation_id);
+
+-- The ledger. A row is written before GitHub gets its answer.
+CREATE TABLE deliveries (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    guid         uuid NOT NULL UNIQUE,       -- X-GitHub-Delivery, the same in a redelivery
+    event        text NOT NULL,
+    action       text,
+    hook_id      bigint,
+    state        text NOT NULL DEFAULT 'received'
+                 CHECK (state IN ('received', 'queued', 'done', 'ignored', 'failed', 'dead')),
+    reason       text,                       -- why ignored, failed or dead; what came of it when done
+    attempts     integer NOT NULL DEFAULT 0, -- how often it was processed
+    receptions   integer NOT NULL DEFAULT 1, -- how often GitHub sent it
+    payload      bytea NOT NULL,
+    repository   text,                       -- owner/name as the payload says, for people
+    received_at  timestamptz NOT NULL DEFAULT now(),
+    due_at       timestamptz NOT NULL DEFAULT now(),  -- not to be processed before
+    finished_at  timestamptz
+);
+-- Only what waits is in here, so that the sweep stays fast however long the ledger grows.
+CREATE INDEX deliveries_waiting ON deliveries (due_at) WHERE state IN ('received', 'queued', 'failed');
+CREATE INDEX deliveries_by_state ON deliveries (state, id DESC);
+CREATE INDEX deliveries_finished ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
+
+CREATE TABLE runs (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    repository_id   bigint NOT NULL REFERENCES repositories,
+    kind            text NOT NULL CHECK (kind IN ('deploy', 'release')),
+    environment     text NOT NULL,
+    ref             text NOT NULL,           -- refs/heads/main, refs/tags/v1.0.0
+    sha             text NOT NULL CHECK (sha ~ '^[0-9a-f]{40}$'),
+    attempt         integer NOT NULL DEFAULT 1,
+    parent_id       bigint REFERENCES runs,  -- the run that this one repeats
+    delivery_id     bigint,                  -- no foreign key: the ledger has a shorter life
+    state           text NOT NULL DEFAULT 'queued'
+                    CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded')),
+    superseded_by   text,                    -- the newer commit
+    stop_requested  text CHECK (stop_requested IN ('cancelled', 'superseded')),
+    title           text,                    -- one line: what came of it
+    error           jsonb,                   -- the StageError, when failed
+    due_at          timestamptz NOT NULL DEFAULT now(),
+    claim           uuid,                    -- which worker owns it; a worker without it may not write
+    claims          integer NOT NULL DEFAULT 0,
+    retries         integer NOT NULL DEFAULT 0,
+    heartbeat_at    timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    started_at      timestamptz,
+    finished_at     timestamptz,
+    -- Reporting: the revision grows with each change that GitHub should see.
+    revision            integer NOT NULL DEFAULT 1,
+    reported_revision   integer NOT NULL DEFAULT 0,
+    report_due_at       timestamptz NOT NULL DEFAULT now(),
+    report_lease        uuid,
+    report_attempts     integer NOT NULL DEFAULT 0,
+    report_error        text,
+    check_run_id        bigint,
+    status_reported     text,                -- the commit status that GitHub has
+    UNIQUE (repository_id, sha, kind, environment, attempt)
+);
+CREATE UNIQUE INDEX runs_one_running ON runs (repository_id, environment) WHERE state = 'running';
+CREATE INDEX runs_waiting ON runs (due_at) WHERE state = 'queued';
+CREATE INDEX runs_running ON runs (heartbeat_at) WHERE state = 'running';
+CREATE INDEX runs_unreported ON runs (report_due_at) WHERE reported_revision < revision;
+CREATE INDEX runs_by_target ON runs (repository_id, environment, id DESC);
+
+CREATE TABLE run_stages (
+    run_id       bigint NOT NULL REFERENCES runs ON DELETE CASCADE,
+    stage        text NOT NULL,
+    position     integer NOT NULL,
+    state        text NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled')),
+    result       jsonb,                      -- what later stages and a resumed run need
+    started_at   timestamptz NOT NULL DEFAULT now(),
+    finished_at  timestamptz,
+    PRIMARY KEY (run_id, stage)
+);
+
+CREATE TABLE run_logs (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run_id   bigint NOT NULL REFERENCES runs ON DELETE CASCADE,
+    stage    text NOT NULL,
+    at       timestamptz NOT NULL DEFAULT now(),
+    line     text NOT NULL
+);
+CREATE INDEX run_logs_by_run ON run_logs (run_id, id);
+
+CREATE TABLE mcp_packages (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    workspace_id   bigint NOT NULL REFERENCES workspaces,
+    repository_id  bigint NOT NULL REFERENCES repositories,
+    name           text NOT NULL,            -- io.github.<owner>/<name>
+    title          text NOT NULL,
+    description    text NOT NULL,
+    categories     text[] NOT NULL DEFAULT '{}',
+    tags           text[] NOT NULL DEFAULT '{}',
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX mcp_packages_name ON mcp_packages (lower(name));
+
+-- Immutable: a version says for ever which commit it was built from.
+CREATE TABLE mcp_versions (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    package_id    bigint NOT NULL REFERENCES mcp_packages,
+    version       text NOT NULL,
+    sha           text NOT NULL,
+    run_id        bigint NOT NULL REFERENCES runs,
+    artifact      jsonb NOT NULL,            -- the image's digest, or the built folder
+    manifest      jsonb NOT NULL,
+    protocol      text NOT NULL,             -- MCP protocol version of the handshake
+    server_info   jsonb NOT NULL,
+    published_at  timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (package_id, version)
+);
+
+CREATE TABLE mcp_tools (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    version_id     bigint NOT NULL REFERENCES mcp_versions ON DELETE CASCADE,
+    name           text NOT NULL,
+    title          text,
+    description    text,
+    input_schema   jsonb NOT NULL,
+    output_schema  jsonb,
+    annotations    jsonb,
+    hash           text NOT NULL,            -- identity: SHA-256 of the canonical JSON (RFC 8785)
+    verified       boolean NOT NULL,         -- false: declared in mcp.yaml, listing needed credentials
+    UNIQUE (version_id, name)
+);
+
+CREATE TABLE mcp_deployments (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    repository_id  bigint NOT NULL REFERENCES repositories,
+    package_id     bigint REFERENCES mcp_packages,
+    version_id     bigint REFERENCES mcp_versions,
+    run_id         bigint NOT NULL UNIQUE REFERENCES runs,
+    environment    text NOT NULL,
+    host           text NOT NULL,            -- docker or process
+    host_id        text NOT NULL,            -- the host's own name for it
+    url            text NOT NULL,
+    artifact       jsonb NOT NULL,
+    state          text NOT NULL DEFAULT 'candidate'
+                   CHECK (state IN ('candidate', 'live', 'replaced', 'stopped', 'failed')),
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    live_at        timestamptz,
+    ended_at       timestamptz
+);
+CREATE UNIQUE INDEX mcp_deployments_one_live ON mcp_deployments (repository_id, environment) WHERE state = 'live';
+CREATE INDEX mcp_deployments_by_package ON mcp_deployments (package_id, id DESC);

@@ -1,0 +1,1 @@
+"""Everything that Sigil says to GitHub."""
