@@ -31,6 +31,29 @@ CREATE TABLE repositories (
 );
 CREATE INDEX repositories_by_installation ON repositories (installation_id);
 
+-- Which Sigil this is, so that two of them can share a docker engine without touching each
+-- other's servers.
+CREATE TABLE sigil_instance (
+    only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    name      text NOT NULL DEFAULT substr(md5(random()::text || clock_timestamp()::text), 1, 8)
+);
+INSERT INTO sigil_instance DEFAULT VALUES;
+
+-- What has to be asked of GitHub before a run can be made: the head of a repository that is new
+-- to us (ref is null), or the commit of a tag.
+CREATE TABLE lookups (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    repository_id  bigint NOT NULL REFERENCES repositories,
+    ref            text,
+    delivery_id    bigint,
+    state          text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
+    reason         text,
+    attempts       integer NOT NULL DEFAULT 0,
+    due_at         timestamptz NOT NULL DEFAULT now(),
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX lookups_waiting ON lookups (repository_id, coalesce(ref, '')) WHERE state = 'waiting';
+
 -- The ledger. A row is written before GitHub gets its answer.
 CREATE TABLE deliveries (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -61,6 +84,7 @@ CREATE TABLE runs (
     environment     text NOT NULL,
     ref             text NOT NULL,           -- refs/heads/main, refs/tags/v1.0.0
     sha             text NOT NULL CHECK (sha ~ '^[0-9a-f]{40}$'),
+    before_sha      text,                    -- what the branch pointed at before the push
     attempt         integer NOT NULL DEFAULT 1,
     parent_id       bigint REFERENCES runs,  -- the run that this one repeats
     delivery_id     bigint,                  -- no foreign key: the ledger has a shorter life
@@ -82,8 +106,7 @@ CREATE TABLE runs (
     revision            integer NOT NULL DEFAULT 1,
     reported_revision   integer NOT NULL DEFAULT 0,
     report_due_at       timestamptz NOT NULL DEFAULT now(),
-    report_lease        uuid,
-    report_attempts     integer NOT NULL DEFAULT 0,
+    report_attempts     integer NOT NULL DEFAULT 0,  -- since the last success
     report_error        text,
     check_run_id        bigint,
     status_reported     text,                -- the commit status that GitHub has
@@ -169,6 +192,7 @@ CREATE TABLE mcp_deployments (
     host_id        text NOT NULL,            -- the host's own name for it
     url            text NOT NULL,
     artifact       jsonb NOT NULL,
+    handshake      jsonb,                    -- what the server answered: protocol, server, tools
     state          text NOT NULL DEFAULT 'candidate'
                    CHECK (state IN ('candidate', 'live', 'replaced', 'stopped', 'failed')),
     created_at     timestamptz NOT NULL DEFAULT now(),
