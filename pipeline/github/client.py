@@ -1,0 +1,158 @@
+"""The client for GitHub's REST API: authentication, time-outs, and one place that sorts failures.
+
+Requests are not repeated here. A failure that may pass is a `GitHubAway` with the moment to try
+again; callers reschedule instead of sleeping.
+"""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from githubkit import AppInstallationAuthStrategy, GitHub
+from githubkit.cache import RedisCacheStrategy
+from githubkit.exception import GitHubException, RateLimitExceeded, RequestFailed, RequestTimeout
+from redis.exceptions import RedisError
+
+from config.redis import redis
+from config.settings import settings
+
+InstallationClient = GitHub[AppInstallationAuthStrategy]
+
+_TOKEN_CACHE = "sigil:github"  # noqa: S105 - the prefix of the keys, not a token
+
+
+class GitHubError(Exception):
+    """GitHub did not do what it was asked. The text holds GitHub's own words, never a token."""
+
+
+class GitHubAway(GitHubError):
+    """GitHub could not answer now: a time-out, a 5xx, a rate limit, a token it does not know yet.
+
+    Attributes:
+        retry_at: Not before this moment, when GitHub said so.
+    """
+
+    def __init__(self, message: str, retry_at: datetime | None = None) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
+class GitHubRefused(GitHubError):
+    """GitHub understood and said no.
+
+    Attributes:
+        status: The HTTP status.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@functools.cache
+def client(installation_id: int) -> InstallationClient:
+    """A client that acts as the installation. Its tokens are shared through Redis.
+
+    Raises:
+        SettingsError: the App's id or private key is missing.
+    """
+    settings().require("github_app_id")
+    return GitHub(
+        AppInstallationAuthStrategy(
+            settings().github_app_id, settings().private_key(), installation_id
+        ),
+        base_url=settings().github_api_url,
+        user_agent="sigil",
+        timeout=settings().github_timeout,
+        cache_strategy=RedisCacheStrategy(redis(), _TOKEN_CACHE),
+        http_cache=False,
+        # githubkit would sleep inside the worker, and would repeat a POST that was applied.
+        auto_retry=False,
+    )
+
+
+def forget_token(installation_id: int) -> None:
+    """Drop the cached tokens of an installation, after GitHub refused one."""
+    for key in redis().scan_iter(f"{_TOKEN_CACHE}:*:installation:{installation_id}:*"):
+        redis().delete(key)
+
+
+@contextmanager
+def speaking(installation_id: int) -> Iterator[InstallationClient]:
+    """The installation's client, with every failure sorted.
+
+    Raises:
+        GitHubAway: try again later.
+        GitHubRefused: trying again changes nothing, or only after a person did something.
+    """
+    try:
+        yield client(installation_id)
+    except RateLimitExceeded as error:
+        raise GitHubAway(
+            "GitHub's rate limit is used up", datetime.now(UTC) + error.retry_after
+        ) from None
+    except RequestFailed as error:
+        status = error.response.status_code
+        _raise_for(status, _words(error.response.raw_response), installation_id)
+    except RequestTimeout:
+        raise GitHubAway(f"GitHub did not answer within {settings().github_timeout:g} s") from None
+    except (GitHubException, httpx.HTTPError, ValueError) as error:
+        # ValueError: an answer that is not the JSON it should be, as from a proxy in between.
+        raise GitHubAway(f"the answer of GitHub was lost ({type(error).__name__})") from None
+    except RedisError as error:
+        raise GitHubAway(f"the token cache is away ({type(error).__name__})") from None
+
+
+def _raise_for(status: int, words: str, installation_id: int) -> None:
+    if status == 401:
+        # A fresh token is unknown for some seconds, and a revoked one for ever: take a new one.
+        forget_token(installation_id)
+        raise GitHubAway(f"GitHub answered 401: {words}")
+    if status >= 500 or status == 429:
+        raise GitHubAway(f"GitHub answered {status}: {words}")
+    raise GitHubRefused(f"GitHub answered {status}: {words}", status)
+
+
+def _words(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+    except (ValueError, httpx.ResponseNotRead):
+        return response.reason_phrase
+    message = body.get("message") if isinstance(body, dict) else None
+    return str(message)[:300] if message else response.reason_phrase
+
+
+def download_tarball(
+    installation_id: int, owner: str, name: str, sha: str, target: Path, *, max_bytes: int
+) -> None:
+    """Download the files of a commit as a gzipped tar archive, without holding it in memory.
+
+    Source: https://docs.github.com/en/rest/repos/contents#download-a-repository-archive-tar
+
+    Raises:
+        GitHubAway, GitHubRefused: as `speaking` says.
+        OverflowError: the archive is larger than `max_bytes`.
+    """
+    with speaking(installation_id) as github, github.get_sync_client() as http:
+        request = http.stream("GET", f"repos/{owner}/{name}/tarball/{sha}", timeout=30)
+        with request as response:
+            if response.status_code >= 400:
+                response.read()
+                _raise_for(response.status_code, _words(response), installation_id)
+            received = 0
+            with target.open("wb") as file:
+                for chunk in response.iter_bytes(1 << 16):
+                    received += len(chunk)
+                    if received > max_bytes:
+                        raise OverflowError
+                    file.write(chunk)
+
+
+def retry_moment(attempt: int, *, floor: datetime | None = None) -> datetime:
+    """When to try again after `attempt` failures: 2, 4, 8 … seconds later, at most 10 minutes, and
+    not before `floor`."""
+    later = datetime.now(UTC) + timedelta(seconds=min(2 ** min(attempt, 10), 600))
+    return max(later, floor) if floor else later
