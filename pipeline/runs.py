@@ -80,9 +80,9 @@ class Run:
     finished_at: datetime | None
 
 
-def _columns(model: type, prefix: LiteralString = "") -> LiteralString:
+def _columns(model: type) -> LiteralString:
     names = [field.name for field in fields(model)]
-    return ", ".join(f"{prefix}{name}" for name in names)  # type: ignore[return-value]
+    return ", ".join(names)
 
 
 _RUN = _columns(Run)
@@ -101,6 +101,16 @@ def repository(connection: Connection, repository_id: int) -> Repository | None:
         return cursor.execute(
             f"SELECT {_REPOSITORY} FROM repositories WHERE id = %s", (repository_id,)
         ).fetchone()
+
+
+def latest_of_commit(connection: Connection, repository_id: int, sha: str) -> list[Run]:
+    """The last attempt of each kind and environment that this commit was run for."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"""SELECT DISTINCT ON (kind, environment) {_RUN} FROM runs
+                WHERE repository_id = %s AND sha = %s ORDER BY kind, environment, attempt DESC""",
+            (repository_id, sha),
+        ).fetchall()
 
 
 @dataclass(frozen=True)
@@ -424,7 +434,7 @@ def reap() -> tuple[list[int], list[int]]:
     return [row[0] for row in queued], [row[0] for row in ended]
 
 
-_DEATHS = {
+_DEATHS: dict[str, Any] = {
     "stage": None,
     "title": "Sigil gave up: the worker died again and again",
     "detail": f"The worker was lost {MAX_CLAIMS} times while it worked on this run. The build may "
