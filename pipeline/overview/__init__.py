@@ -1,0 +1,4 @@
+"""What people and tools may read about deliveries, runs and servers: listings, never a change.
+
+The tables belong to the modules that write them; here are only the reads that the pages need.
+"""

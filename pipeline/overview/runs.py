@@ -1,0 +1,191 @@
+"""Runs as people and tools read them: lists, one run with what led to it, and its log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, get_args
+
+from psycopg.rows import class_row
+
+from config.database import Connection
+from pipeline.overview.paging import Page, Window, cut
+from pipeline.runs import FINAL, RunState
+
+RUN_STATES: tuple[RunState, ...] = get_args(RunState)
+
+LOG_LINES = 500
+"""Most lines of a log in one answer."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in a list. `repository` is `owner/name`."""
+
+    id: int
+    repository: str
+    kind: str
+    environment: str
+    ref: str
+    sha: str
+    attempt: int
+    state: RunState
+    title: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it will change any more."""
+        return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class Run(RunRow):
+    """One run with what led to it and what came of it.
+
+    Attributes:
+        error: The stored `StageError`, when it failed.
+        parent_id: The run that this one repeats.
+        latest_id: The newest repetition of the same target; its own id when it is that.
+        superseded_by: The newer commit that took its place.
+        superseded_by_id: The run of that commit for the same environment, when there is one.
+        delivery: The GUID of the delivery that started it, while the ledger keeps it.
+    """
+
+    error: dict[str, Any] | None
+    parent_id: int | None
+    latest_id: int
+    superseded_by: str | None
+    superseded_by_id: int | None
+    stop_requested: str | None
+    retries: int
+    due_at: datetime
+    delivery: str | None
+    check_run_id: int | None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a run's log. Its id is the cursor to ask for the lines after it."""
+
+    id: int
+    stage: str
+    at: datetime
+    line: str
+
+
+_ROW = """
+    SELECT r.id, p.owner || '/' || p.name AS repository, r.kind, r.environment, r.ref, r.sha,
+           r.attempt, r.state, r.title, r.created_at, r.started_at, r.finished_at"""
+
+_LIST = (
+    _ROW
+    + """
+    FROM runs r JOIN repositories p ON p.id = r.repository_id
+    WHERE (%(state)s::text IS NULL OR r.state = %(state)s)
+      AND (%(sha)s::text IS NULL OR r.sha = %(sha)s)
+      AND (%(delivery)s::bigint IS NULL OR r.delivery_id = %(delivery)s)
+      AND (%(repository)s::text IS NULL OR r.repository_id = (
+            -- A name that was given to another repository later means the newer one.
+            SELECT id FROM repositories
+            WHERE lower(owner || '/' || name) = lower(%(repository)s)
+            ORDER BY state = 'active' DESC, id DESC LIMIT 1))
+      AND (%(before)s::bigint IS NULL OR r.id < %(before)s)
+      AND (%(after)s::bigint IS NULL OR r.id > %(after)s)
+"""
+)
+NEWEST_FIRST = _LIST + " ORDER BY r.id DESC LIMIT %(limit)s"
+OLDEST_FIRST = _LIST + " ORDER BY r.id LIMIT %(limit)s"
+
+
+def filters(
+    *,
+    state: RunState | None = None,
+    repository: str | None = None,
+    sha: str | None = None,
+    delivery: int | None = None,
+) -> dict[str, str | int | None]:
+    """The SQL parameters of the list's filters."""
+    return {"state": state, "repository": repository, "sha": sha, "delivery": delivery}
+
+
+def list_runs(
+    connection: Connection,
+    window: Window,
+    *,
+    state: RunState | None = None,
+    repository: str | None = None,
+    sha: str | None = None,
+    delivery: int | None = None,
+) -> Page[RunRow]:
+    """Runs, newest first.
+
+    Args:
+        state: Only runs in this state.
+        repository: Only runs of this `owner/name`, in any case.
+        sha: Only runs of this commit, 40 hex digits.
+        delivery: Only runs that this delivery (its row's id) started.
+    """
+    parameters = filters(state=state, repository=repository, sha=sha, delivery=delivery)
+    sql = NEWEST_FIRST if window.after is None else OLDEST_FIRST
+    with connection.cursor(row_factory=class_row(RunRow)) as cursor:
+        rows = cursor.execute(sql, parameters | window.parameters()).fetchall()
+    return cut(rows, window)
+
+
+_ONE = (
+    _ROW
+    + """,
+           r.error, r.parent_id, r.superseded_by, r.stop_requested, r.retries, r.due_at,
+           d.guid::text AS delivery, r.check_run_id,
+           (SELECT id FROM runs
+            WHERE repository_id = r.repository_id AND sha = r.sha AND kind = r.kind
+              AND environment = r.environment
+            ORDER BY attempt DESC LIMIT 1) AS latest_id,
+           (SELECT id FROM runs
+            WHERE repository_id = r.repository_id AND sha = r.superseded_by
+              AND environment = r.environment
+            ORDER BY id DESC LIMIT 1) AS superseded_by_id
+    FROM runs r JOIN repositories p ON p.id = r.repository_id
+    LEFT JOIN deliveries d ON d.id = r.delivery_id
+    WHERE r.id = %(id)s
+"""
+)
+
+
+def get_run(connection: Connection, run_id: int) -> Run | None:
+    """The run of that id, or None."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(_ONE, {"id": run_id}).fetchone()
+
+
+def read_log(
+    connection: Connection, run_id: int, *, after: int = 0, lines: int = LOG_LINES
+) -> Sequence[LogLine]:
+    """The lines that follow the line of id `after`, oldest first, at most `lines` of them."""
+    return _log(connection, _LOG + " ORDER BY id LIMIT %(lines)s", run_id, after, lines)
+
+
+def read_log_tail(
+    connection: Connection, run_id: int, *, lines: int = LOG_LINES
+) -> Sequence[LogLine]:
+    """The last lines of the log, oldest first, at most `lines` of them."""
+    return _log(connection, _LOG + " ORDER BY id DESC LIMIT %(lines)s", run_id, 0, lines)[::-1]
+
+
+_LOG = """
+    SELECT id, stage, at, line FROM run_logs WHERE run_id = %(id)s AND id > %(after)s"""
+
+
+def _log(connection: Connection, sql: str, run_id: int, after: int, lines: int) -> list[LogLine]:
+    with connection.cursor(row_factory=class_row(LogLine)) as cursor:
+        return cursor.execute(sql, {"id": run_id, "after": after, "lines": lines}).fetchall()
+
+
+def count_log(connection: Connection, run_id: int) -> int:
+    """How many lines the log has."""
+    row = connection.execute(
+        "SELECT count(*) FROM run_logs WHERE run_id = %(id)s", {"id": run_id}
+    ).fetchone()
+    return int(row[0]) if row else 0
