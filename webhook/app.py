@@ -1,0 +1,27 @@
+"""Puts the Flask application together. What it answers is in the blueprints."""
+
+from flask import Flask
+
+from config.logs import configure_logs, configure_sentry
+from config.settings import settings
+from pipeline.deliveries import record
+from webhook.commands import deliveries
+from webhook.doorbell import Doorbell
+from webhook.group_commit import GroupCommit
+from webhook.receiver import make_blueprint as receiver
+
+
+def build() -> Flask:
+    """The application with all its routes.
+
+    Raises:
+        SettingsError: a setting is wrong or missing. Without a webhook secret nothing could tell
+            GitHub's deliveries from anybody else's, so there is no start without one.
+    """
+    settings().require("database_url", "redis_url", "github_webhook_secrets")
+    configure_logs()
+    configure_sentry()
+    app = Flask(__name__, template_folder="../templates/pages")
+    app.register_blueprint(receiver(GroupCommit(record).store, Doorbell().press))
+    app.cli.add_command(deliveries)
+    return app

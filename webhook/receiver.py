@@ -1,0 +1,184 @@
+"""`POST /webhook/github`: checks a delivery, stores it, and answers 202. Nothing else happens here.
+
+The order of the checks is that of the costs and of the trust: method, size, content type,
+signature; only a body that GitHub has signed is looked into.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import structlog
+from flask import Blueprint, Request, Response, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from config.settings import settings
+from pipeline import payloads
+from pipeline.deliveries import NewDelivery, Recorded
+from pipeline.triggers import Ignored, triggers_for
+from webhook.group_commit import NotStored
+from webhook.signature import is_signed
+
+_log = structlog.stdlib.get_logger(__name__)
+
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
+MAX_BODY = 25 * 1024 * 1024
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_HOOK_ID = re.compile(r"[0-9]{1,18}")
+_OTHER_METHODS = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class Refused(Exception):
+    """The delivery is not accepted. Carries what the answer says."""
+
+    def __init__(self, status: int, title: str, detail: str, **headers: str) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.headers = headers
+
+
+def make_blueprint(store: Callable[[NewDelivery], Recorded], ring: Callable[[], None]) -> Blueprint:
+    """The routes below `/webhook`.
+
+    Args:
+        store: Returns when the delivery is durable, or raises `NotStored`.
+        ring: Tells the workers that there is something to do. Returns at once and never raises.
+    """
+    blueprint = Blueprint("receiver", __name__, url_prefix="/webhook")
+    blueprint.register_error_handler(Refused, _explain)
+
+    @blueprint.post("/github")
+    def receive() -> Response:
+        delivery = _delivery(request, signed_body(request))
+        with structlog.contextvars.bound_contextvars(delivery=str(delivery.guid)):
+            recorded = _stored(delivery, store)
+            if recorded.state == "received":
+                ring()
+            _log.debug("delivery stored", kind=delivery.event, state=recorded.state)
+        return _json(202, _answer(recorded))
+
+    @blueprint.route("/github", methods=_OTHER_METHODS)
+    def refuse_method() -> Response:
+        raise Refused(
+            405,
+            "Only POST is answered here",
+            "This is the webhook URL of the GitHub App: GitHub posts its events to it.",
+            Allow="POST",
+        )
+
+    return blueprint
+
+
+def _stored(delivery: NewDelivery, store: Callable[[NewDelivery], Recorded]) -> Recorded:
+    try:
+        return store(delivery)
+    except NotStored as error:
+        raise Refused(
+            503,
+            "The delivery could not be stored",
+            f"{error}. Nothing is lost: GitHub keeps it for 3 days, and it can be redelivered.",
+            **{"Retry-After": "30"},
+        ) from None
+
+
+def _explain(refused: Refused) -> Response:
+    _log.warning("delivery refused", status=refused.status, title=refused.title)
+    problem = {"title": refused.title, "status": refused.status, "detail": refused.detail}
+    response = _json(refused.status, problem, "application/problem+json")
+    response.headers.update(refused.headers)
+    return response
+
+
+def signed_body(request: Request) -> bytes:
+    """The body, once it is known that GitHub sent exactly these bytes.
+
+    Raises:
+        Refused: it is too large, of another type, incomplete, or not signed with our secret.
+    """
+    request.max_content_length = MAX_BODY
+    if (request.content_length or 0) > MAX_BODY:
+        raise _too_large()
+    if request.mimetype != "application/json":
+        hint = (
+            "Set the webhook's content type to application/json in its settings at GitHub."
+            if request.mimetype == "application/x-www-form-urlencoded"
+            else "GitHub sends application/json."
+        )
+        raise Refused(415, "The content type is not application/json", hint)
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise _too_large() from None
+    except ClientDisconnected:
+        raise Refused(400, "The body is incomplete", "The connection ended early.") from None
+    secrets = [secret.get_secret_value().encode() for secret in settings().github_webhook_secrets]
+    if not is_signed(body, request.headers.get("X-Hub-Signature-256", ""), secrets):
+        raise Refused(
+            401,
+            "The signature is wrong",
+            "X-Hub-Signature-256 does not fit the body and the secret. Compare the webhook's "
+            "secret at GitHub with GITHUB_WEBHOOK_SECRETS.",
+        )
+    return body
+
+
+def _too_large() -> Refused:
+    # The rest of the body is not read, so the connection cannot be used again.
+    return Refused(413, "The body is too large", "GitHub sends at most 25 MB.", Connection="close")
+
+
+def _delivery(request: Request, body: bytes) -> NewDelivery:
+    guid = request.headers.get("X-GitHub-Delivery", "")
+    event = request.headers.get("X-GitHub-Event", "")
+    hook_id = request.headers.get("X-GitHub-Hook-ID", "")
+    if not _GUID.fullmatch(guid):
+        raise Refused(400, "X-GitHub-Delivery is missing or no GUID", "GitHub sends it always.")
+    if not _EVENT.fullmatch(event):
+        raise Refused(400, "X-GitHub-Event is missing or no event", "GitHub sends it always.")
+    payload = _parse(body)
+    trigger = triggers_for(event, payload)
+    ignored = isinstance(trigger, Ignored)
+    return NewDelivery(
+        guid=UUID(guid),
+        event=event,
+        action=payloads.action_of(payload),
+        hook_id=int(hook_id) if _HOOK_ID.fullmatch(hook_id) else None,
+        repository=payloads.repository_of(payload),
+        payload=body,
+        state="ignored" if ignored else "received",
+        reason=trigger.reason if isinstance(trigger, Ignored) else None,
+    )
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        payload = None
+    if not isinstance(payload, dict):
+        raise Refused(
+            400,
+            "The body is no JSON object",
+            "The signature is right, but every event of GitHub is a JSON object.",
+        )
+    return payload
+
+
+def _answer(recorded: Recorded) -> dict[str, Any]:
+    answer = {
+        "delivery": str(recorded.guid),
+        "state": recorded.state,
+        "duplicate": recorded.receptions > 1,
+    }
+    if recorded.reason:
+        answer["reason"] = recorded.reason
+    return answer
+
+
+def _json(status: int, body: dict[str, Any], mimetype: str = "application/json") -> Response:
+    return Response(json.dumps(body), status=status, mimetype=mimetype)
