@@ -189,7 +189,7 @@ CREATE TABLE mcp_deployments (
     run_id         bigint NOT NULL UNIQUE REFERENCES runs,
     environment    text NOT NULL,
     host           text NOT NULL,            -- docker or process
-    host_id        text NOT NULL,            -- the host's own name for it
+    host_id        text NOT NULL,            -- the server's name on its host
     url            text NOT NULL,
     artifact       jsonb NOT NULL,
     handshake      jsonb,                    -- what the server answered: protocol, server, tools

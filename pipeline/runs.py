@@ -218,7 +218,7 @@ def supersede_older(connection: Connection, run: Run) -> None:
     """End queued runs of the same target and ref that are older; ask running ones to stop."""
     connection.execute(
         """UPDATE runs SET state = 'superseded', superseded_by = %(sha)s, finished_at = now(),
-                  title = %(title)s, revision = revision + 1, report_due_at = now()
+                  title = %(title)s, revision = revision + 1
            WHERE repository_id = %(repository_id)s AND environment = %(environment)s
              AND ref = %(ref)s AND kind = %(kind)s AND id < %(id)s AND state = 'queued'""",
         vars(run) | {"title": superseded_title(run.sha)},
@@ -280,7 +280,7 @@ def cancel(connection: Connection, run_id: int) -> RunState | None:
         return None
     connection.execute(
         """UPDATE runs SET state = 'cancelled', finished_at = now(), title = 'Cancelled',
-                  revision = revision + 1, report_due_at = now()
+                  revision = revision + 1
            WHERE id = %s AND state = 'queued'""",
         (run_id,),
     )
@@ -302,7 +302,7 @@ def claim(run_id: int) -> Run | None:
             return cursor.execute(
                 f"""UPDATE runs SET state = 'running', claim = %(claim)s, claims = claims + 1,
                            heartbeat_at = now(), started_at = coalesce(started_at, now()),
-                           revision = revision + 1, report_due_at = now()
+                           revision = revision + 1
                     WHERE id = %(id)s AND state = 'queued' AND due_at <= now()
                       AND NOT EXISTS (
                           SELECT 1 FROM runs AS earlier
@@ -347,7 +347,7 @@ def hold(connection: Connection, run: Run) -> None:
         LostClaim: the run is not this worker's any more.
     """
     row = connection.execute(
-        """UPDATE runs SET revision = revision + 1, report_due_at = least(report_due_at, now())
+        """UPDATE runs SET revision = revision + 1
            WHERE id = %s AND claim = %s AND state = 'running' RETURNING 1""",
         (run.id, run.claim),
     ).fetchone()
@@ -417,7 +417,7 @@ def reap() -> tuple[list[int], list[int]]:
         ended = connection.execute(
             """UPDATE runs SET state = 'failed', claim = NULL, finished_at = now(),
                       title = 'Sigil gave up: the worker died again and again', error = %(error)s,
-                      revision = revision + 1, report_due_at = now()
+                      revision = revision + 1
                WHERE state = 'running' AND heartbeat_at < now() - make_interval(secs => %(lost)s)
                  AND pg_postmaster_start_time() < now() - make_interval(secs => %(lost)s)
                  AND claims >= %(max)s RETURNING id""",
@@ -425,7 +425,7 @@ def reap() -> tuple[list[int], list[int]]:
         ).fetchall()
         queued = connection.execute(
             """UPDATE runs SET state = 'queued', claim = NULL, due_at = now(),
-                      revision = revision + 1, report_due_at = now()
+                      revision = revision + 1
                WHERE state = 'running' AND heartbeat_at < now() - make_interval(secs => %(lost)s)
                  AND pg_postmaster_start_time() < now() - make_interval(secs => %(lost)s)
                RETURNING id""",

@@ -62,3 +62,11 @@ class Builder(Protocol):
             RunStopped: as soon as `stop` says so; nothing is left running.
         """
         ...
+
+    def has(self, artifact: Artifact) -> bool:
+        """Whether an artifact that was built before can still be started from here."""
+        ...
+
+    def discard(self, artifact: Artifact) -> None:
+        """Remove an artifact that nothing runs any more. No error when it is gone."""
+        ...

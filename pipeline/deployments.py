@@ -1,0 +1,125 @@
+"""Deployments in the database: which server of which run is candidate, live or gone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from config.database import Connection, transaction
+from pipeline.builders.base import Artifact
+from pipeline.hosts.base import Instance
+from pipeline.runs import Run, hold
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A row of `mcp_deployments`. `host_id` is the server's name on its host."""
+
+    id: int
+    run_id: int
+    repository_id: int
+    environment: str
+    host: str
+    host_id: str
+    url: str
+    artifact: dict[str, Any]
+    state: str
+
+
+_COLUMNS = "id, run_id, repository_id, environment, host, host_id, url, artifact, state"
+
+
+def announce(run: Run, *, host: str, name: str, artifact: Artifact) -> None:
+    """Note that a run is about to start a server, so that nothing that runs is unknown.
+
+    Raises:
+        LostClaim: the run is not this worker's any more.
+    """
+    with transaction() as connection:
+        hold(connection, run)
+        connection.execute(
+            """INSERT INTO mcp_deployments
+                 (repository_id, run_id, environment, host, host_id, url, artifact)
+               VALUES (%(repository_id)s, %(run_id)s, %(environment)s, %(host)s, %(name)s, '',
+                       %(artifact)s)
+               ON CONFLICT (run_id) DO UPDATE SET artifact = excluded.artifact""",
+            {
+                "repository_id": run.repository_id,
+                "run_id": run.id,
+                "environment": run.environment,
+                "host": host,
+                "name": name,
+                "artifact": Jsonb(artifact.model_dump(mode="json")),
+            },
+        )
+
+
+def started(run: Run, instance: Instance) -> None:
+    """Note where the server that was announced answers."""
+    with transaction() as connection:
+        connection.execute(
+            "UPDATE mcp_deployments SET url = %s WHERE run_id = %s", (instance.url, run.id)
+        )
+
+
+def live(connection: Connection, repository_id: int, environment: str) -> Deployment | None:
+    """The deployment that serves."""
+    with connection.cursor(row_factory=class_row(Deployment)) as cursor:
+        return cursor.execute(
+            f"""SELECT {_COLUMNS} FROM mcp_deployments
+                WHERE repository_id = %s AND environment = %s AND state = 'live'""",
+            (repository_id, environment),
+        ).fetchone()
+
+
+def of_run(connection: Connection, run_id: int) -> Deployment | None:
+    """The deployment that a run made."""
+    with connection.cursor(row_factory=class_row(Deployment)) as cursor:
+        return cursor.execute(
+            f"SELECT {_COLUMNS} FROM mcp_deployments WHERE run_id = %s", (run_id,)
+        ).fetchone()
+
+
+def end_candidate(run: Run, state: str) -> None:
+    """Note that a run's candidate was stopped (`stopped`) or did not prove itself (`failed`)."""
+    with transaction() as connection:
+        connection.execute(
+            """UPDATE mcp_deployments SET state = %s, ended_at = now()
+               WHERE run_id = %s AND state = 'candidate'""",
+            (state, run.id),
+        )
+
+
+def promote(
+    connection: Connection,
+    run: Run,
+    *,
+    package_id: int,
+    version_id: int | None,
+    handshake: dict[str, Any],
+) -> None:
+    """Make the run's candidate the live deployment of its environment; the old one is replaced."""
+    connection.execute(
+        """UPDATE mcp_deployments SET state = 'replaced', ended_at = now()
+           WHERE repository_id = %s AND environment = %s AND state = 'live' AND run_id <> %s""",
+        (run.repository_id, run.environment, run.id),
+    )
+    connection.execute(
+        """UPDATE mcp_deployments
+           SET state = 'live', live_at = coalesce(live_at, now()), package_id = %s,
+               version_id = %s, handshake = %s
+           WHERE run_id = %s AND state IN ('candidate', 'live')""",
+        (package_id, version_id, Jsonb(handshake), run.id),
+    )
+
+
+def wanted_names(connection: Connection, host: str) -> set[str]:
+    """The servers that should run on a host: the live ones and the candidates of open runs."""
+    rows = connection.execute(
+        """SELECT d.host_id FROM mcp_deployments d JOIN runs r ON r.id = d.run_id
+           WHERE d.host = %s AND (d.state = 'live'
+                 OR (d.state = 'candidate' AND r.state IN ('queued', 'running')))""",
+        (host,),
+    ).fetchall()
+    return {row[0] for row in rows}

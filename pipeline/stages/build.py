@@ -1,0 +1,75 @@
+"""Build: an artifact from the checked-out commit, once per commit."""
+
+from psycopg.types.json import Jsonb
+
+from config.database import transaction
+from config.settings import settings
+from pipeline.builders.base import Artifact, BuildInput
+from pipeline.stages.base import Result
+from pipeline.stages.context import RunContext
+from pipeline.stages.manifest import ManifestResult
+from pipeline.stages.source import checkout
+
+
+class BuildResult(Result):
+    """The artifact, and the run that built it when it was not this one."""
+
+    artifact: Artifact
+    built_by: int | None = None
+
+
+def build(context: RunContext) -> BuildResult:
+    """Build the commit, or take what a run of the same commit has built.
+
+    Raises:
+        StageError, RunStopped: as the builder says.
+    """
+    manifest = context.result("manifest", ManifestResult)
+    earlier = _built_before(context, manifest)
+    if earlier is not None:
+        context.log(f"run {earlier.built_by} built this commit: {earlier.artifact.digest}")
+        return earlier
+    repository, run = context.repository, context.run
+    request = BuildInput(
+        tree=checkout(context),
+        manifest=manifest.read(),
+        repository=repository.full_name,
+        sha=run.sha,
+        source_url=f"{settings().github_url}/{repository.full_name}",
+        output=context.output,
+    )
+    artifact = context.builder.build(request, log=context.log, stop=context.stop)
+    context.log(f"built {artifact.reference} {artifact.digest}")
+    return BuildResult(artifact=artifact)
+
+
+def _built_before(context: RunContext, manifest: ManifestResult) -> BuildResult | None:
+    """A release is the image that was already tried, not one like it. A deploy run builds anew,
+    so that a re-run can mend a build that went wrong."""
+    if context.run.kind != "release":
+        return None
+    with transaction() as connection:
+        row = connection.execute(
+            """SELECT build.run_id, build.result -> 'artifact'
+               FROM run_stages AS build
+               JOIN runs ON runs.id = build.run_id
+               JOIN run_stages AS manifest ON manifest.run_id = build.run_id
+               JOIN mcp_deployments AS deployment ON deployment.run_id = build.run_id
+               WHERE runs.repository_id = %s AND runs.sha = %s AND runs.state = 'succeeded'
+                 AND build.stage = 'build' AND build.state = 'succeeded'
+                 AND manifest.stage = 'manifest' AND manifest.result -> 'manifest' = %s
+                 AND deployment.state IN ('live', 'replaced') AND deployment.host = %s
+               ORDER BY build.run_id DESC LIMIT 1""",
+            (
+                context.repository.id,
+                context.run.sha,
+                Jsonb(manifest.manifest),
+                context.host.name,
+            ),
+        ).fetchone()
+    if row is None:
+        return None
+    artifact = Artifact.model_validate(row[1])
+    if not context.builder.has(artifact):
+        return None
+    return BuildResult(artifact=artifact, built_by=row[0])

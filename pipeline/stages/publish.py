@@ -1,0 +1,110 @@
+"""Publish: the package, its version and tools, and the deployment that serves from now on."""
+
+from config.database import transaction
+from config.settings import settings
+from pipeline import deployments
+from pipeline.runs import hold
+from pipeline.stages.base import Result, StageError
+from pipeline.stages.build import BuildResult
+from pipeline.stages.context import RunContext
+from pipeline.stages.deploy import DeployResult
+from pipeline.stages.manifest import ManifestResult
+from pipeline.stages.verify import VerifyResult
+from registry import packages
+from registry.handshake import Tool
+
+
+class PublishResult(Result):
+    """What is listed now. `notices` are remarks for the check run."""
+
+    package: str
+    version: str
+    published: bool
+    url: str
+    notices: tuple[str, ...] = ()
+
+
+def publish(context: RunContext) -> PublishResult:
+    """List the version and make its server the live one, in one transaction.
+
+    Raises:
+        StageError: `yours` when the package's name or a released version belongs to another.
+        LostClaim: the run is not this worker's any more; nothing was written.
+    """
+    manifest = context.result("manifest", ManifestResult).read()
+    proved = context.result("verify", VerifyResult)
+    name = f"{settings().namespace}.{context.repository.owner}/{manifest.name}"
+    facts = packages.PackageFacts(
+        name=name,
+        title=manifest.title,
+        description=manifest.description,
+        categories=manifest.categories,
+        tags=manifest.tags,
+    )
+    try:
+        with transaction() as connection:
+            hold(connection, context.run)
+            package = packages.upsert_package(
+                connection,
+                facts,
+                workspace_id=context.repository.workspace_id,
+                repository_id=context.repository.id,
+            )
+            version = packages.publish_version(connection, package, _version(context))
+            ours = version.sha == context.run.sha
+            if context.run.kind == "release" and not ours:
+                raise _already_published(name, manifest.version, version.sha)
+            deployments.promote(
+                connection,
+                context.run,
+                package_id=package,
+                version_id=version.id if ours else None,
+                handshake=proved.model_dump(mode="json"),
+            )
+    except packages.NameTaken as error:
+        raise StageError(
+            f"The name {name} is taken",
+            f"{error.owner} publishes a package of that name already. Choose another `name` in "
+            "mcp.yaml and push again. What served before still serves.",
+        ) from None
+    context.log(f"{name} {manifest.version} is live")
+    notices = () if ours else (_not_published(manifest.version, version.sha),)
+    return PublishResult(
+        package=name,
+        version=manifest.version,
+        published=ours,
+        url=context.result("deploy", DeployResult).url,
+        notices=notices,
+    )
+
+
+def _version(context: RunContext) -> packages.VersionFacts:
+    manifest = context.result("manifest", ManifestResult)
+    proved = context.result("verify", VerifyResult)
+    return packages.VersionFacts(
+        version=manifest.read().version,
+        sha=context.run.sha,
+        run_id=context.run.id,
+        artifact=context.result("build", BuildResult).artifact.model_dump(mode="json"),
+        manifest=manifest.manifest,
+        protocol=proved.protocol or "unknown",
+        server_info=proved.server,
+        tools=[Tool(**tool) for tool in proved.tools],
+        verified=proved.verified,
+    )
+
+
+def _not_published(version: str, sha: str) -> str:
+    return (
+        f"Version {version} was published from {sha[:7]} and stays as it is: a version never "
+        "changes. This commit is live, but not published as a version. To publish it, raise "
+        "`version` in mcp.yaml and push again."
+    )
+
+
+def _already_published(name: str, version: str, sha: str) -> StageError:
+    return StageError(
+        f"Version {version} is already published from another commit",
+        f"{name} {version} was published from {sha}, and a version never changes. Raise `version` "
+        "in mcp.yaml, push, and tag that commit. What served before still serves.",
+    )

@@ -1,0 +1,145 @@
+"""Source: the files of exactly the run's commit, unpacked safely."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from githubkit.exception import RequestFailed
+
+from config.database import transaction
+from config.settings import settings
+from pipeline import runs
+from pipeline.archive import ArchiveError, extract
+from pipeline.github.client import (
+    GitHubAway,
+    GitHubRefused,
+    InstallationClient,
+    download_tarball,
+    speaking,
+)
+from pipeline.stages.base import Result, StageError
+from pipeline.stages.context import RunContext, Superseded
+
+
+class SourceResult(Result):
+    """What was checked out."""
+
+    sha: str
+    files: int
+    bytes: int
+
+
+def source(context: RunContext) -> SourceResult:
+    """Fetch the commit.
+
+    Raises:
+        Superseded: the branch has moved on.
+        StageError: `yours` when the commit is gone, too large or unsafe to unpack; `ours` when
+            GitHub cannot answer now.
+    """
+    try:
+        _give_way_to_newer(context)
+        tree = checkout(context)
+    except GitHubAway as error:
+        raise StageError(
+            "GitHub does not hand out the source right now",
+            f"{error}. Sigil tries again by itself.",
+            fault="ours",
+            retry_at=error.retry_at,
+        ) from None
+    except GitHubRefused as error:
+        raise StageError(
+            "GitHub does not hand out the source",
+            f"{error}. Does the commit still exist, and may the App read the contents of this "
+            "repository? Check the App's permissions, then re-run.",
+        ) from None
+    files = [path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
+    size = sum(path.stat().st_size for path in files)
+    context.log(f"{len(files)} files, {size:,} bytes at {context.run.sha}")
+    return SourceResult(sha=context.run.sha, files=len(files), bytes=size)
+
+
+def checkout(context: RunContext) -> Path:
+    """The folder with the commit's files; fetched when this machine does not have it yet.
+
+    Raises:
+        GitHubAway, GitHubRefused: as the client says.
+        StageError: the archive is too large or unsafe.
+    """
+    tree = context.work / "tree"
+    if tree.exists():
+        return tree
+    context.work.mkdir(parents=True, exist_ok=True)
+    repository, run = context.repository, context.run
+    with tempfile.TemporaryDirectory(dir=context.work) as folder:
+        archive, unpacked = Path(folder) / "source.tar.gz", Path(folder) / "tree"
+        context.log(f"fetching {repository.full_name} at {run.sha}")
+        limit = settings().source_max_bytes
+        try:
+            download_tarball(
+                repository.installation_id,
+                repository.owner,
+                repository.name,
+                run.sha,
+                archive,
+                max_bytes=limit,
+            )
+            context.stop.check()
+            with archive.open("rb") as file:
+                extract(file, unpacked, max_bytes=limit, max_files=settings().source_max_files)
+        except OverflowError:
+            raise StageError(
+                "The repository is too large",
+                f"Its archive is larger than the limit of {limit:,} bytes. Remove large files, or "
+                "ask the operator to raise SIGIL_SOURCE_MAX_BYTES.",
+            ) from None
+        except ArchiveError as error:
+            raise StageError("The repository cannot be unpacked", str(error)) from None
+        # One rename, so that a tree is whole or absent, whoever died in between.
+        try:
+            unpacked.rename(tree)
+        except OSError:
+            if not tree.exists():
+                raise
+    return tree
+
+
+def forget(context: RunContext) -> None:
+    """Remove the run's work folder."""
+    shutil.rmtree(context.work, ignore_errors=True)
+
+
+def _give_way_to_newer(context: RunContext) -> None:
+    """A push that arrives late must not deploy over what the branch has become since.
+
+    A re-run was asked for by a person, and brings its commit whatever the branch says.
+    """
+    run, repository = context.run, context.repository
+    branch = run.ref.removeprefix("refs/heads/")
+    if run.kind != "deploy" or branch == run.ref or run.parent_id is not None:
+        return
+    with speaking(repository.installation_id) as github:
+        head = _head(github, repository, branch)
+        if head is None or head == run.sha:
+            return
+        compared = github.rest.repos.compare_commits(
+            repository.owner, repository.name, f"{run.sha}...{head}", per_page=1
+        ).parsed_data.status
+    # "behind" is an old answer: GitHub's references may lag behind its events.
+    if compared == "ahead" or (compared == "diverged" and _has_run(context, head)):
+        raise Superseded(by=head)
+
+
+def _head(github: InstallationClient, repository: runs.Repository, branch: str) -> str | None:
+    try:
+        found = github.rest.git.get_ref(repository.owner, repository.name, f"heads/{branch}")
+    except RequestFailed as error:
+        if error.response.status_code == 404:
+            return None
+        raise
+    return found.parsed_data.object_.sha
+
+
+def _has_run(context: RunContext, sha: str) -> bool:
+    with transaction() as connection:
+        return bool(runs.latest_of_commit(connection, context.repository.id, sha))
