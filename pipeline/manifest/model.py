@@ -1,7 +1,4 @@
-"""`mcp.yaml`: the frozen model of a valid one, and the parser that finds what is wrong.
-
-Pure: takes text, gives a `Manifest` or a list of problems, each at its line and column.
-"""
+"""A valid `mcp.yaml` as frozen dataclasses, and the problems of one that is not valid."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -94,12 +91,3 @@ class ManifestError(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(f"{len(problems)} problem(s) in mcp.yaml")
         self.problems = problems
-
-
-def parse(text: bytes) -> Manifest:
-    """Read and validate `mcp.yaml`.
-
-    Raises:
-        ManifestError: with every problem, not only the first.
-    """
-    raise NotImplementedError

@@ -1,0 +1,33 @@
+"""`mcp.yaml`: the frozen model of a valid one, and the parser that finds what is wrong.
+
+Pure: takes text, gives a `Manifest` or a list of problems, each at its line and column.
+"""
+
+from pipeline.manifest.model import (
+    Build,
+    DeclaredTool,
+    Healthcheck,
+    Manifest,
+    ManifestError,
+    Problem,
+    Resources,
+    Runtime,
+    Transport,
+)
+from pipeline.manifest.parse import parse
+from pipeline.manifest.stored import from_json, to_json
+
+__all__ = [
+    "Build",
+    "DeclaredTool",
+    "Healthcheck",
+    "Manifest",
+    "ManifestError",
+    "Problem",
+    "Resources",
+    "Runtime",
+    "Transport",
+    "from_json",
+    "parse",
+    "to_json",
+]
