@@ -195,6 +195,7 @@ CREATE TABLE mcp_deployments (
     handshake      jsonb,                    -- what the server answered: protocol, server, tools
     state          text NOT NULL DEFAULT 'candidate'
                    CHECK (state IN ('candidate', 'live', 'replaced', 'stopped', 'failed')),
+    discarded      boolean NOT NULL DEFAULT false,  -- the artifact is gone: no way back to it
     created_at     timestamptz NOT NULL DEFAULT now(),
     live_at        timestamptz,
     ended_at       timestamptz

@@ -34,6 +34,7 @@ from pipeline.stages.manifest import manifest
 from pipeline.stages.publish import PublishResult, publish
 from pipeline.stages.source import forget, source
 from pipeline.stages.verify import VerifyResult, verify
+from pipeline.tidy import stop_unwanted_servers
 
 MAX_RETRIES = 8
 """Retries of a run whose stage could not do its work through no fault of the author's."""
@@ -166,6 +167,10 @@ def _succeeded(context: RunContext) -> None:
         title=f"{published.package} is live with {tools} tool{'' if tools == 1 else 's'}",
     )
     log.info("run succeeded", url=published.url)
+    try:
+        stop_unwanted_servers()
+    except StageError as error:
+        log.warning("the sweep has to stop the replaced server", why=str(error))
     forget(context)
 
 

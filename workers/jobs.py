@@ -1,6 +1,8 @@
 """What RQ calls: thin entry points that hand over to the pipeline."""
 
+import functools
 import time
+from collections.abc import Callable
 
 import structlog
 from psycopg import OperationalError
@@ -8,8 +10,10 @@ from redis.exceptions import RedisError
 
 from config.database import transaction
 from config.settings import settings
-from pipeline import deliveries
+from pipeline import deliveries, lookups, runner, runs, tidy
 from pipeline.drain import Processed, process_next
+from pipeline.github import report as github_report
+from pipeline.stages.base import StageError
 from workers import queues
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -42,26 +46,86 @@ def _start_runs(processed: Processed) -> None:
     if processed.outcome is None:
         return
     for run_id in processed.outcome.run_ids:
-        try:
-            queues.enqueue_run(run_id)
-        except RedisError as error:
-            _log.warning("run not enqueued, left to the sweep", run=run_id, error=str(error))
+        # The report comes first: an author sees "queued" within a second, however long the queue.
+        _ring(queues.enqueue_report, run_id)
+        _ring(queues.enqueue_run, run_id)
+    for lookup_id in processed.outcome.lookup_ids:
+        _ring(queues.enqueue_lookup, lookup_id)
+
+
+def _ring(enqueue: Callable[[int], None], row_id: int) -> None:
+    try:
+        enqueue(row_id)
+    except RedisError as error:
+        _log.warning("not enqueued, left to the sweep", id=row_id, error=type(error).__name__)
+
+
+def run(run_id: int) -> None:
+    """Drive a run as far as it goes, then ring for what waited for it."""
+    structlog.contextvars.clear_contextvars()
+    driven = runner.drive(run_id, changed=functools.partial(_ring, queues.enqueue_report))
+    for waiting in driven.run_ids:
+        _ring(queues.enqueue_report, waiting)
+        _ring(queues.enqueue_run, waiting)
+
+
+def report(run_id: int) -> None:
+    """Bring GitHub up to date about a run."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(run=run_id)
+    github_report.report(run_id)
+
+
+def look(lookup_id: int) -> None:
+    """Ask GitHub what is missing for a run, and start the run."""
+    structlog.contextvars.clear_contextvars()
+    for run_id in lookups.look(lookup_id):
+        _ring(queues.enqueue_report, run_id)
+        _ring(queues.enqueue_run, run_id)
 
 
 def sweep() -> None:
-    """Ring for deliveries that nobody was rung for: Redis was away, or a worker died."""
+    """Ring for whatever nobody was rung for: Redis was away, or a worker died."""
     try:
+        queued_again, ended = runs.reap()
         with transaction() as connection:
-            due = deliveries.is_work_due(connection)
+            deliveries_due = deliveries.is_work_due(connection)
+            due = runs.due(connection)
+            reports_due = github_report.due(connection)
+            lookups_due = lookups.due(connection)
     except OperationalError as error:
         _log.warning("PostgreSQL is away, the sweep ends", error=type(error).__name__)
         return
-    if due:
+    if queued_again or ended:
+        _log.warning("runs taken from dead workers", queued=queued_again, ended=ended)
+    if deliveries_due:
         queues.ring()
+    # A queue that is not empty rings already; ringing it again and again would only fill Redis.
+    if queues.is_quiet(queues.RUNS):
+        for run_id in due:
+            _ring(queues.enqueue_run, run_id)
+    if queues.is_quiet(queues.REPORTS):
+        for run_id in reports_due:
+            _ring(queues.enqueue_report, run_id)
+        for lookup_id in lookups_due:
+            _ring(queues.enqueue_lookup, lookup_id)
+
+
+def clear_up() -> None:
+    """Stop servers that nothing wants, and remove what old runs left behind."""
+    try:
+        tidy.stop_unwanted_servers()
+        discarded = tidy.discard_old_artifacts()
+        folders = tidy.remove_old_folders()
+    except StageError as error:
+        _log.warning("the host is away, clearing up waits", why=str(error))
+        return
+    if discarded or folders:
+        _log.info("cleared up", artifacts=discarded, folders=folders)
 
 
 def delete_old() -> None:
-    """Delete the deliveries that were finished long enough ago."""
+    """Delete the deliveries and run logs that were finished long enough ago."""
     days, deleted = settings().retention_days, 0
     while True:
         with transaction() as connection:
@@ -69,4 +133,6 @@ def delete_old() -> None:
         deleted += batch
         if batch < _RETENTION_BATCH:
             break
+    while tidy.delete_old_logs(limit=_RETENTION_BATCH) == _RETENTION_BATCH:
+        pass
     _log.info("old deliveries deleted", count=deleted)

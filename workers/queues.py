@@ -21,6 +21,9 @@ _BELL = "sigil:bell:deliveries"
 _BELL_EXPIRES = 30
 _FAILURES_KEPT = 86_400
 
+REPORT_SECONDS = 55
+"""A report that takes longer is ended; less than the lease it works under."""
+
 
 def ring() -> bool:
     """Queue one job that drains the deliveries, unless one is waiting already.
@@ -57,6 +60,25 @@ def enqueue(queue: str, job: str, *arguments: int, timeout: int = 180) -> None:
     )
 
 
+def is_quiet(queue: str) -> bool:
+    """Whether no job waits in the queue.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return Queue(queue, connection=redis()).count == 0
+
+
 def enqueue_run(run_id: int) -> None:
     """Queue a run. Its row tells everything else."""
     enqueue(RUNS, "workers.jobs.run", run_id, timeout=-1)
+
+
+def enqueue_report(run_id: int) -> None:
+    """Queue a report to GitHub. Its requests end long before its lease does."""
+    enqueue(REPORTS, "workers.jobs.report", run_id, timeout=REPORT_SECONDS)
+
+
+def enqueue_lookup(lookup_id: int) -> None:
+    """Queue a question to GitHub."""
+    enqueue(REPORTS, "workers.jobs.look", lookup_id, timeout=REPORT_SECONDS)

@@ -14,4 +14,5 @@ _SWEEP = settings().sweep_interval
 # A sweep that found no worker in time is dropped: the next one does its work. Without this they
 # would pile up while no worker runs.
 register(jobs.sweep, MAINTENANCE, interval=_SWEEP, ttl=_SWEEP, job_timeout=60, result_ttl=0)
+register(jobs.clear_up, MAINTENANCE, interval=60, ttl=60, job_timeout=300, result_ttl=0)
 register(jobs.delete_old, MAINTENANCE, cron="17 3 * * *", ttl=3600, job_timeout=3600, result_ttl=0)
