@@ -195,7 +195,7 @@ def _summary(view: RunView) -> str:
             url=published.get("url") if view.run.state == "succeeded" else None,
             snippet=_snippet(published),
             tools=[
-                {"name": cell(tool["name"]), "description": cell(tool.get("description") or "")}
+                {"name": code(tool["name"]), "description": cell(tool.get("description") or "")}
                 for tool in tools[:_MAX_TOOLS]
             ],
             more_tools=max(0, len(tools) - _MAX_TOOLS),
@@ -273,6 +273,11 @@ def cell(text: str) -> str:
     for char in "\\`|<>*_[]":
         flat = flat.replace(char, f"\\{char}")
     return flat
+
+
+def code(text: str) -> str:
+    """A foreign name made safe for a code span in a Markdown table."""
+    return cut(" ".join(text.split()), 120).replace("`", "'").replace("|", "\\|")
 
 
 def cut(text: str, characters: int) -> str:
