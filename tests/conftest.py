@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -15,6 +16,10 @@ from config import database
 from config import redis as redis_module
 from config.settings import settings
 from sandbox.embedded import EmbeddedRedis, Postgres
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("sigil", deadline=None)
+hypothesis.settings.load_profile("sigil")
 
 WEBHOOK_SECRET = "a-webhook-secret-for-tests"
 

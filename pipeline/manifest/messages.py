@@ -146,7 +146,7 @@ def _resolve(schema: Schema) -> Schema:
 
 
 def _required(fault: Fault, document: Document) -> Iterator[Problem]:
-    known: Schema = fault.schema.get("properties", root()["properties"])
+    known: Schema = fault.schema.get("properties") or root()["properties"]
     for name in list(fault.rule):
         if name not in fault.instance:
             whole = quoted(show((*fault.path, name)))
