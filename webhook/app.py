@@ -9,6 +9,7 @@ from webhook.commands import deliveries
 from webhook.doorbell import Doorbell
 from webhook.group_commit import GroupCommit
 from webhook.receiver import make_blueprint as receiver
+from webhook.run_commands import runs
 
 
 def build() -> Flask:
@@ -24,4 +25,5 @@ def build() -> Flask:
     app = Flask(__name__, template_folder="../templates/pages")
     app.register_blueprint(receiver(GroupCommit(record).store, Doorbell().press))
     app.cli.add_command(deliveries)
+    app.cli.add_command(runs)
     return app

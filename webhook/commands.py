@@ -24,8 +24,17 @@ _WIDE = 240
 deliveries = AppGroup("deliveries", help="Look into the ledger of GitHub's deliveries.")
 
 
+def console() -> Console:
+    """Where tables are printed."""
+    terminal = Console()
+    if not terminal.is_terminal:
+        terminal.width = _WIDE
+    return terminal
+
+
 @contextmanager
-def _database() -> Iterator[Connection]:
+def database() -> Iterator[Connection]:
+    """A transaction, or a message that says what to check."""
     try:
         with transaction() as connection:
             yield connection
@@ -50,7 +59,7 @@ def _database() -> Iterator[Connection]:
 @click.option("--before", type=int, help="Only those with a smaller number: the next page.")
 def list_(state: ledger.State | None, limit: int, before: int | None) -> None:
     """List deliveries, newest first."""
-    with _database() as connection:
+    with database() as connection:
         page = list_deliveries(connection, Window(before=before, size=limit), state=state)
     table = Table("number", "received", "event", "repository", "state", "tries", "why")
     for row in page.rows:
@@ -63,10 +72,7 @@ def list_(state: ledger.State | None, limit: int, before: int | None) -> None:
             str(row.attempts),
             row.reason or "",
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDE
-    console.print(table)
+    console().print(table)
 
 
 @deliveries.command()
@@ -74,7 +80,7 @@ def list_(state: ledger.State | None, limit: int, before: int | None) -> None:
 @click.option("--payload", is_flag=True, help="Print the body that GitHub sent, and nothing else.")
 def show(delivery: str, payload: bool) -> None:
     """Show one DELIVERY: its number here, or GitHub's X-GitHub-Delivery."""
-    with _database() as connection:
+    with database() as connection:
         guid = _guid(connection, delivery)
         if payload:
             click.echo(ledger.payload_of(connection, guid))
@@ -107,7 +113,7 @@ def replay(delivery: tuple[str, ...], dead: bool) -> None:
     """Have each DELIVERY (its number here, or its GUID) processed again."""
     if dead == bool(delivery):
         raise click.UsageError("Name the deliveries to replay, or say --dead for all dead ones.")
-    with _database() as connection:
+    with database() as connection:
         if dead:
             guids = ledger.replay_dead(connection)
         else:

@@ -1,0 +1,115 @@
+"""`flask --app webhook runs …`: runs on the command line, to cancel one or have it run again."""
+
+from collections.abc import Callable
+from typing import get_args
+
+import click
+from flask.cli import AppGroup
+from redis.exceptions import RedisError
+from rich.table import Table
+
+from pipeline import run_logs, run_stages
+from pipeline import runs as pipeline_runs
+from pipeline.overview.paging import MAX_PAGE_SIZE, Window
+from pipeline.overview.runs import list_runs
+from webhook.commands import console, database
+from workers import queues
+
+runs = AppGroup("runs", help="Look at runs, cancel them, or have them run again.")
+
+
+@runs.command("list")
+@click.option(
+    "--state", type=click.Choice(get_args(pipeline_runs.RunState)), help="Only those in this state."
+)
+@click.option("--repository", help="Only those of this owner/name.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MAX_PAGE_SIZE),
+    default=20,
+    show_default=True,
+    help="At most so many.",
+)
+@click.option("--before", type=int, help="Only those with a smaller number: the next page.")
+def list_(
+    state: pipeline_runs.RunState | None, repository: str | None, limit: int, before: int | None
+) -> None:
+    """List runs, newest first."""
+    with database() as connection:
+        window = Window(before=before, size=limit)
+        page = list_runs(connection, window, state=state, repository=repository)
+    table = Table("number", "queued", "repository", "commit", "environment", "state", "title")
+    for row in page.rows:
+        table.add_row(
+            str(row.id),
+            f"{row.created_at:%Y-%m-%d %H:%M:%S}",
+            row.repository,
+            row.sha[:7],
+            row.environment,
+            row.state,
+            row.title or "",
+        )
+    console().print(table)
+
+
+@runs.command()
+@click.argument("number", type=int)
+@click.option("--lines", default=40, show_default=True, help="Lines of the log's end.")
+def show(number: int, lines: int) -> None:
+    """Show run NUMBER: its stages, what came of it, and the end of its log."""
+    with database() as connection:
+        run = pipeline_runs.get(connection, number)
+        stages = run_stages.of_run(connection, number)
+        tail = run_logs.tail(connection, number, None, lines=lines)
+    if run is None:
+        raise _not_found(number)
+    click.echo(f"run {run.id} of {run.sha} for {run.environment}: {run.state}")
+    if run.title:
+        click.echo(run.title)
+    for stage in stages:
+        click.echo(f"  {stage.stage:<10} {stage.state}")
+    if run.error:
+        click.echo(f"\n{run.error['detail']}")
+    click.echo("\n" + "\n".join(tail))
+
+
+@runs.command()
+@click.argument("number", type=int)
+def cancel(number: int) -> None:
+    """Cancel run NUMBER: at once when it waits, at its next step when it runs."""
+    with database() as connection:
+        state = pipeline_runs.cancel(connection, number)
+    if state is None:
+        raise _not_found(number)
+    if state in pipeline_runs.FINAL:
+        raise click.ClickException(f"Run {number} has ended already: {state}.")
+    click.echo(f"Run {number} is cancelled." if state == "queued" else f"Run {number} stops.")
+    _ring(queues.enqueue_report, number)
+
+
+@runs.command()
+@click.argument("number", type=int)
+def retry(number: int) -> None:
+    """Run the commit of run NUMBER again, for the same environment."""
+    with database() as connection:
+        run = pipeline_runs.get(connection, number)
+        if run is None:
+            raise _not_found(number)
+        created = pipeline_runs.rerun(connection, run)
+    if not created.new:
+        raise click.ClickException(f"Run {created.run.id} of that commit has not ended yet.")
+    click.echo(f"Run {created.run.id} repeats run {number}.")
+    _ring(queues.enqueue_run, created.run.id)
+
+
+def _ring(enqueue: Callable[[int], None], run_id: int) -> None:
+    try:
+        enqueue(run_id)
+    except RedisError:
+        click.echo("Redis does not answer; the next sweep picks it up.", err=True)
+
+
+def _not_found(number: int) -> click.ClickException:
+    return click.ClickException(
+        f"There is no run {number}. `flask --app webhook runs list` shows what there is."
+    )
