@@ -1,0 +1,185 @@
+"""Which webhook follows from which change, and its payload. Sending is the business of `Hooks`.
+
+Source: docs.github.com, "Webhook events and payloads".
+"""
+
+from sandbox.github import render, render_commits, render_reports
+from sandbox.github.clock import epoch
+from sandbox.github.webhooks import Hooks
+from sandbox.github.world import (
+    CheckRun,
+    CheckSuite,
+    Installation,
+    Json,
+    Release,
+    Repository,
+    Status,
+    User,
+    World,
+    node_id,
+)
+
+# GitHub sends these to every App, or to every App that may write checks, subscribed or not.
+UNASKED = {
+    "installation",
+    "installation_repositories",
+    "check_run.rerequested",
+    "check_run.requested_action",
+    "check_suite.requested",
+    "check_suite.rerequested",
+}
+
+
+class Events:
+    """Turns changes into webhooks of the App."""
+
+    def __init__(self, world: World, hooks: Hooks) -> None:
+        self.world = world
+        self.hooks = hooks
+
+    def installation(
+        self, action: str, installation: Installation, sender: User, repositories: list[Repository]
+    ) -> None:
+        """`created`, `deleted`, `suspend` or `unsuspend`."""
+        payload: Json = {
+            "action": action,
+            "installation": render.installation(self.world, installation),
+            "repositories": [render.named_repository(one) for one in repositories],
+            "sender": render.user(self.world, sender),
+        }
+        if action == "created":
+            payload["requester"] = None
+        self.hooks.emit("installation", payload, installation_id=installation.id)
+
+    def installation_repositories(
+        self,
+        installation: Installation,
+        sender: User,
+        *,
+        added: list[Repository] | None = None,
+        removed: list[Repository] | None = None,
+    ) -> None:
+        """`added` or `removed`, as one list or the other is given."""
+        payload = {
+            "action": "added" if added else "removed",
+            "installation": render.installation(self.world, installation),
+            "repository_selection": installation.selection,
+            "repositories_added": [render.named_repository(one) for one in added or ()],
+            "repositories_removed": [render.named_repository(one) for one in removed or ()],
+            "requester": None,
+            "sender": render.user(self.world, sender),
+        }
+        self.hooks.emit("installation_repositories", payload, installation_id=installation.id)
+
+    def push(self, repository: Repository, sender: User, push: Json) -> None:
+        """A branch or tag that came, moved or went; `push` is all that is particular to it."""
+        payload = {
+            **push,
+            "pusher": {"name": sender.login, "email": sender.email},
+            "repository": self._pushed_repository(repository),
+        }
+        self._emit("push", payload, repository, sender)
+
+    def ref(self, event: str, repository: Repository, sender: User, ref: str) -> None:
+        """`create` or `delete` of a branch or tag, `ref` being its full name."""
+        kind = "branch" if ref.startswith("refs/heads/") else "tag"
+        payload: Json = {
+            "ref": ref.split("/", 2)[2],
+            "ref_type": kind,
+            "pusher_type": "user",
+        }
+        if event == "create":
+            payload |= {
+                "full_ref": ref,
+                "master_branch": repository.default_branch,
+                "description": repository.description,
+            }
+        self._emit(event, payload, repository, sender)
+
+    def check_suite(
+        self, action: str, repository: Repository, sender: User, suite: CheckSuite
+    ) -> None:
+        """`requested`, `rerequested` or `completed`."""
+        rendered = render_reports.check_suite(self.world, repository, suite)
+        del rendered["repository"]
+        self._emit("check_suite", {"action": action, "check_suite": rendered}, repository, sender)
+
+    def check_run(
+        self,
+        action: str,
+        repository: Repository,
+        sender: User,
+        run: CheckRun,
+        *,
+        identifier: str | None = None,
+    ) -> None:
+        """`created`, `completed`, `rerequested`, or `requested_action` with its identifier."""
+        rendered = render_reports.event_check_run(self.world, repository, run)
+        payload: Json = {"action": action, "check_run": rendered}
+        if identifier:
+            payload["requested_action"] = {"identifier": identifier}
+        self._emit("check_run", payload, repository, sender)
+
+    def release(self, action: str, repository: Repository, sender: User, item: Release) -> None:
+        """`created`, `published` or `released`."""
+        rendered = render_reports.release(self.world, repository, item)
+        self._emit("release", {"action": action, "release": rendered}, repository, sender)
+
+    def status(self, repository: Repository, sender: User, item: Status) -> None:
+        """A new commit status."""
+        commit = render_commits.commit(self.world, repository, repository.git.commit(item.sha))
+        api = render.repository_url(self.world, repository)
+        branches = [
+            {
+                "name": ref.removeprefix("refs/heads/"),
+                "commit": {"sha": sha, "url": f"{api}/commits/{sha}"},
+                "protected": False,
+            }
+            for ref, sha in repository.git.refs().items()
+            if ref.startswith("refs/heads/") and sha == item.sha
+        ]
+        named = "id sha context description target_url state created_at updated_at avatar_url"
+        rendered = render_reports.status(self.world, repository, item) | {"sha": item.sha}
+        payload = {name: rendered[name] for name in named.split()}
+        payload |= {"name": repository.full_name, "commit": commit, "branches": branches}
+        self._emit("status", payload, repository, sender)
+
+    def repository(self, action: str, repository: Repository, sender: User) -> None:
+        """`created` and the other things that can happen to a repository as a whole."""
+        self._emit("repository", {"action": action}, repository, sender)
+
+    def _emit(self, event: str, payload: Json, repository: Repository, sender: User) -> None:
+        installation = self.world.installation_on(repository)
+        if installation is None or installation.suspended_at:
+            return
+        unasked = {event, f"{event}.{payload.get('action')}"} & UNASKED
+        if not unasked and event not in installation.events:
+            return
+        common = {
+            "repository": render.repository(self.world, repository),
+            "sender": render.user(self.world, sender),
+            "installation": {
+                "id": installation.id,
+                "node_id": node_id("Installation", installation.id),
+            },
+        }
+        self.hooks.emit(
+            event,
+            {**common, **payload},
+            installation_id=installation.id,
+            repository_id=repository.id,
+        )
+
+    def _pushed_repository(self, repository: Repository) -> Json:
+        """In a push, GitHub writes some of the repository's fields in an older way."""
+        rendered = render.repository(self.world, repository)
+        owner = repository.owner
+        return {
+            **rendered,
+            "url": rendered["html_url"],
+            "owner": rendered["owner"] | {"name": owner.login, "email": owner.email},
+            "created_at": epoch(repository.created_at),
+            "pushed_at": epoch(repository.pushed_at),
+            "stargazers": 0,
+            "master_branch": repository.default_branch,
+        }

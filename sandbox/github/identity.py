@@ -1,0 +1,149 @@
+"""Who is calling: an anonymous reader, a user, the App by its JWT, or an installation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from werkzeug.datastructures import Authorization
+
+from sandbox.github.errors import GitHubError, bad_credentials
+from sandbox.github.world import AccessToken, Installation, Repository, User, World
+
+JWT_SECONDS = 600
+_LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The authenticated caller. At most one of `user`, `app` and `installation` is set."""
+
+    world: World
+    user: User | None = None
+    app: bool = False
+    installation: Installation | None = None
+    token: AccessToken | None = None
+
+    @property
+    def anonymous(self) -> bool:
+        """Nobody authenticated."""
+        return self.user is None and self.installation is None and not self.app
+
+    @property
+    def account(self) -> User:
+        """The account that events name as their sender."""
+        return self.user or self.world.app.bot
+
+    @property
+    def budget(self) -> str:
+        """The key under which GitHub counts this caller's requests."""
+        if self.installation:
+            return f"installation ID {self.installation.id}"
+        if self.user:
+            return f"user ID {self.user.id}"
+        return "app" if self.app else "127.0.0.1"
+
+    def reaches(self, repository: Repository) -> bool:
+        """Whether the repository is among those that the caller was given."""
+        if self.user:
+            return repository.owner is self.user
+        if self.installation is None or self.token is None:
+            return False
+        chosen = self.token.repository_ids
+        return repository in self.world.repositories_of(self.installation) and (
+            chosen is None or repository.id in chosen
+        )
+
+    def holds(self, permission: str, level: str) -> bool:
+        """Whether the App was granted `permission` at `level` or above. Users hold all."""
+        if self.token is None:
+            return self.user is not None
+        if permission == "metadata":
+            return True
+        return _LEVELS[self.token.permissions.get(permission, "none")] >= _LEVELS[level]
+
+
+def identify(world: World, authorization: Authorization | None) -> Caller:
+    """The caller behind an `Authorization` header.
+
+    Raises:
+        GitHubError: 401 for a token that is not valid (any more), 403 for a suspended
+            installation.
+    """
+    if authorization is None:
+        return Caller(world)
+    # A password is how git and curl send a token; the name before it does not matter.
+    secret = authorization.password if authorization.type == "basic" else authorization.token
+    if not secret:
+        raise bad_credentials()
+    if secret.count(".") == 2:
+        check_jwt(world, secret)
+        return Caller(world, app=True)
+    return _by_token(world, secret)
+
+
+def _by_token(world: World, secret: str) -> Caller:
+    with world.lock:
+        user = world.personal_tokens.get(secret)
+        token = world.access_tokens.get(secret)
+    if user:
+        return Caller(world, user=user)
+    if token is None or world.expired(token):
+        raise bad_credentials()
+    installation = world.installations.get(token.installation_id)
+    if installation is None:
+        raise bad_credentials()
+    if installation.suspended_at:
+        raise GitHubError(403, "This installation has been suspended")
+    return Caller(world, installation=installation, token=token)
+
+
+def check_jwt(world: World, text: str) -> None:
+    """Check an App's JSON web token as GitHub does.
+
+    Source: docs.github.com, "Generating a JSON Web Token (JWT) for a GitHub App".
+
+    Raises:
+        GitHubError: 401 with GitHub's reason, 404 for an unknown issuer.
+    """
+    now = world.clock.now()
+    claims = _claims(world, text)
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if not isinstance(issued, int | float) or issued > now:
+        raise GitHubError(
+            401,
+            "'Issued at' claim ('iat') must be an Integer representing the time that the "
+            "assertion was issued",
+        )
+    if not isinstance(expires, int | float) or expires <= now:
+        raise GitHubError(
+            401,
+            "'Expiration time' claim ('exp') must be a numeric value representing the future "
+            "time at which the assertion expires",
+        )
+    if expires > now + JWT_SECONDS:
+        raise GitHubError(401, "'Expiration time' claim ('exp') is too far in the future")
+
+
+def _claims(world: World, text: str) -> Mapping[str, object]:
+    undecodable = GitHubError(401, "A JSON web token could not be decoded")
+    try:
+        if jwt.get_unverified_header(text).get("alg") != "RS256":
+            raise undecodable
+        unverified = jwt.decode(text, options={"verify_signature": False})
+        # GitHub looks the App up first, and only then has a key to check the signature with.
+        if str(unverified.get("iss")) not in (str(world.app.id), world.app.client_id):
+            raise GitHubError(404, "Integration not found")
+        key = load_pem_private_key(world.app.private_key.encode(), password=None)
+        assert isinstance(key, RSAPrivateKey)
+        # The times are checked by our own clock, with GitHub's words.
+        unchecked = jwt.types.Options(
+            verify_exp=False, verify_iat=False, verify_nbf=False, verify_iss=False, verify_aud=False
+        )
+        claims: dict[str, object] = jwt.decode(
+            text, key.public_key(), algorithms=["RS256"], options=unchecked
+        )
+    except jwt.InvalidTokenError:
+        raise undecodable from None
+    return claims

@@ -1,0 +1,216 @@
+"""The stand-in's face for people: repositories, commits with their checks, installing the App.
+
+Whoever opens a page is signed in as the user who owns everything. Buttons are plain forms, so a
+script can post the same fields.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from werkzeug.wrappers import Response as BaseResponse
+
+from sandbox.github import render
+from sandbox.github.endpoints.repositories import new_repository
+from sandbox.github.git import Commit, UnknownObject
+from sandbox.github.installing import Installer
+from sandbox.github.reports import age, latest
+from sandbox.github.routing import Services
+from sandbox.github.world import CheckRun, Installation, Repository, Status, User
+
+COMMITS_SHOWN = 30
+_markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The pages' routes."""
+    routes = Blueprint("pages", __name__, template_folder="templates")
+    routes.add_app_template_filter(_render_markdown, "markdown")
+    routes.context_processor(lambda: {"viewer": _viewer(services), "app": services.world.app})
+    _add_repository_pages(routes, services)
+    _add_check_pages(routes, services)
+    _add_installation_pages(routes, services)
+    return routes
+
+
+def _render_markdown(text: str | None) -> Markup:
+    # The renderer escapes HTML in the text, so its output may be trusted.
+    return Markup(_markdown.render(text or ""))  # noqa: S704
+
+
+def _viewer(services: Services) -> User:
+    return next(user for user in services.world.users.values() if user.type == "User")
+
+
+def _repository(services: Services, owner: str, name: str) -> Repository:
+    return services.world.repository(owner, name) or abort(404)
+
+
+def _reports(repository: Repository, sha: str) -> tuple[list[CheckRun], list[Status]]:
+    runs = [run for run in repository.check_runs.values() if run.head_sha == sha]
+    statuses = {one.context: one for one in repository.statuses if one.sha == sha}
+    return latest(runs), list(statuses.values())
+
+
+def _add_repository_pages(routes: Blueprint, services: Services) -> None:
+    @routes.get("/")
+    def home() -> str:
+        world = services.world
+        repositories = [
+            (repository, world.installation_on(repository))
+            for repository in world.all_repositories()
+        ]
+        return render_template("home.html", repositories=repositories)
+
+    @routes.post("/new")
+    def create() -> BaseResponse:
+        name = request.form.get("name", "").strip().replace(" ", "-")
+        viewer = _viewer(services)
+        if not name or services.world.repository(viewer.login, name):
+            abort(422, "A repository needs a name that is not taken yet.")
+        repository = new_repository(
+            services.world, viewer, name, private="private" in request.form, description=None
+        )
+        Installer(services.world, services.events).repository_created(repository, viewer)
+        return redirect(render.page_url(services.world, repository), 303)
+
+    @routes.get("/<owner>/<repo>")
+    def repository_page(owner: str, repo: str) -> str:
+        repository = _repository(services, owner, repo.removesuffix(".git"))
+        age(services.world, repository)
+        commits: list[Commit] = []
+        if repository.git.refs():
+            commits = repository.git.commits("--branches", "--date-order", limit=COMMITS_SHOWN)
+        return render_template(
+            "repository.html",
+            repository=repository,
+            rows=[(commit, *_reports(repository, commit.sha)) for commit in commits],
+            tips=_names(repository),
+            clone_url=f"{render.page_url(services.world, repository)}.git",
+            installation=services.world.installation_on(repository),
+        )
+
+    @routes.get("/<owner>/<repo>/commit/<sha>")
+    def commit_page(owner: str, repo: str, sha: str) -> str:
+        repository = _repository(services, owner, repo)
+        try:
+            commit = repository.git.commit(sha)
+        except UnknownObject:
+            abort(404)
+        runs, statuses = _reports(repository, commit.sha)
+        return render_template(
+            "commit.html", repository=repository, commit=commit, runs=runs, statuses=statuses
+        )
+
+    @routes.get("/<owner>/<repo>/<any(blob, raw):view>/<ref>/<path:path>")
+    def file(owner: str, repo: str, view: str, ref: str, path: str) -> Response:
+        git = _repository(services, owner, repo).git
+        try:
+            entries = git.tree(git.commit_sha(ref), path)
+            content = git.blob(entries[0].sha)
+        except (UnknownObject, IndexError):
+            abort(404)
+        # Never as HTML: it is somebody's file, served from the place that serves the pages.
+        return Response(content, mimetype="text/plain")
+
+
+def _names(repository: Repository) -> dict[str, list[str]]:
+    """Commit → the branches and tags that name it."""
+    named: dict[str, list[str]] = {}
+    for ref in repository.git.refs():
+        short = ref.split("/", 2)[2]
+        named.setdefault(repository.git.commit_sha(short), []).append(short)
+    return named
+
+
+def _add_check_pages(routes: Blueprint, services: Services) -> None:
+    def find(owner: str, repo: str, number: int) -> tuple[Repository, CheckRun]:
+        repository = _repository(services, owner, repo)
+        age(services.world, repository)
+        return repository, repository.check_runs.get(number) or abort(404)
+
+    @routes.get("/<owner>/<repo>/runs/<int:number>")
+    def check_page(owner: str, repo: str, number: int) -> str:
+        repository, run = find(owner, repo, number)
+        return render_template("check_run.html", repository=repository, run=run)
+
+    @routes.post("/<owner>/<repo>/runs/<int:number>/rerequest")
+    def rerequest(owner: str, repo: str, number: int) -> BaseResponse:
+        repository, run = find(owner, repo, number)
+        if run.status != "completed":
+            abort(422, "A check run that is not finished cannot be run again.")
+        run.suite.status, run.suite.conclusion = "queued", None
+        services.events.check_run("rerequested", repository, _viewer(services), run)
+        return redirect(request.path.removesuffix("/rerequest"), 303)
+
+    @routes.post("/<owner>/<repo>/runs/<int:number>/actions/<identifier>")
+    def act(owner: str, repo: str, number: int, identifier: str) -> BaseResponse:
+        repository, run = find(owner, repo, number)
+        if identifier not in {action["identifier"] for action in run.actions}:
+            abort(404)
+        services.events.check_run(
+            "requested_action", repository, _viewer(services), run, identifier=identifier
+        )
+        return redirect(request.path.split("/actions/")[0], 303)
+
+
+def _add_installation_pages(routes: Blueprint, services: Services) -> None:
+    installer = Installer(services.world, services.events)
+
+    def answer(installation: Installation | None) -> BaseResponse:
+        """A page for a person, JSON for a script that asks for it."""
+        if request.accept_mimetypes.best == "application/json":
+            body: Any = installation and render.installation(services.world, installation)
+            return jsonify(body)
+        page = f"/settings/installations/{installation.id}" if installation else "/"
+        return redirect(page, 303)
+
+    @routes.get("/apps/<slug>/installations/new")
+    def choose(slug: str) -> str:
+        if slug != services.world.app.slug:
+            abort(404)
+        return render_template("install.html", repositories=list(services.world.all_repositories()))
+
+    @routes.post("/apps/<slug>/installations/new")
+    def install(slug: str) -> BaseResponse:
+        """Fields: `repository=owner/name` (several) or `repository_selection=all`."""
+        names = [name.partition("/") for name in request.form.getlist("repository")]
+        everything = request.form.get("repository_selection") == "all"
+        if slug != services.world.app.slug:
+            abort(404)
+        if not names and not everything:
+            abort(422, "Choose at least one repository.")
+        chosen = [_repository(services, owner, name) for owner, _, name in names]
+        return answer(installer.install(_viewer(services), chosen, everything=everything))
+
+    @routes.get("/settings/installations/<int:number>")
+    def settings(number: int) -> str:
+        installation = services.world.installations.get(number) or abort(404)
+        covered = services.world.repositories_of(installation)
+        owned = [one for one in services.world.all_repositories() if one not in covered]
+        return render_template(
+            "installation.html", installation=installation, covered=covered, others=owned
+        )
+
+    @routes.post("/settings/installations/<int:number>/<verb>")
+    def change(number: int, verb: str) -> BaseResponse:
+        """`add` and `remove` (with `repository`), `suspend`, `unsuspend`, `uninstall`."""
+        installation = services.world.installations.get(number) or abort(404)
+        names = [name.partition("/") for name in request.form.getlist("repository")]
+        chosen = [_repository(services, owner, name) for owner, _, name in names]
+        viewer = _viewer(services)
+        match verb:
+            case "add":
+                installer.add(installation, chosen, viewer)
+            case "remove":
+                installer.remove(installation, chosen, viewer)
+            case "suspend":
+                installer.suspend(installation, viewer)
+            case "unsuspend":
+                installer.unsuspend(installation, viewer)
+            case "uninstall":
+                installer.uninstall(installation, viewer)
+            case _:
+                abort(404)
+        return answer(None if verb == "uninstall" else installation)

@@ -1,0 +1,164 @@
+"""What a `git push` changed, as the particular part of GitHub's push event.
+
+Source: docs.github.com, "Webhook events and payloads", push.
+"""
+
+from sandbox.github import render, render_commits
+from sandbox.github.events import Events
+from sandbox.github.git import EMPTY_TREE, ZERO, Commit, UnknownObject
+from sandbox.github.reports import suite_for
+from sandbox.github.world import Json, Repository, User, World
+
+COMMITS_LISTED = 2048
+FILES_LISTED = 3000
+# Of more tags than this in one push GitHub says nothing at all, nor of more branches than that.
+TAGS_ANNOUNCED = 3
+BRANCHES_ANNOUNCED = 5000
+
+Refs = dict[str, str]
+
+
+def announce(
+    world: World, events: Events, repository: Repository, sender: User, before: Refs, after: Refs
+) -> None:
+    """Emit the events for all refs that differ between `before` and `after`."""
+    changed = [ref for ref in {**before, **after} if before.get(ref) != after.get(ref)]
+    if not changed:
+        return
+    repository.pushed_at = repository.updated_at = world.clock.stamp()
+    _adopt_default_branch(repository, after)
+    for kind, limit in (("heads", BRANCHES_ANNOUNCED), ("tags", TAGS_ANNOUNCED)):
+        refs = [ref for ref in changed if ref.startswith(f"refs/{kind}/")]
+        if len(refs) <= limit:
+            for ref in refs:
+                _announce_ref(world, events, repository, sender, ref, before, after)
+
+
+def _announce_ref(
+    world: World,
+    events: Events,
+    repository: Repository,
+    sender: User,
+    ref: str,
+    before: Refs,
+    after: Refs,
+) -> None:
+    if ref not in before:
+        events.ref("create", repository, sender, ref)
+    payload = push(world, repository, ref, before, after)
+    events.push(repository, sender, payload)
+    if ref not in after:
+        events.ref("delete", repository, sender, ref)
+    elif ref.startswith("refs/heads/") and payload["head_commit"]:
+        new = not any(suite.head_sha == after[ref] for suite in repository.suites)
+        branch = ref.removeprefix("refs/heads/")
+        suite = suite_for(world, repository, after[ref], branch, before.get(ref, ZERO))
+        if new:
+            events.check_suite("requested", repository, sender, suite)
+
+
+def _adopt_default_branch(repository: Repository, after: Refs) -> None:
+    """The first branch pushed to an empty repository becomes its default branch."""
+    branches = [ref.removeprefix("refs/heads/") for ref in after if ref.startswith("refs/heads/")]
+    if branches and repository.default_branch not in branches:
+        repository.git.set_head_branch(branches[0])
+
+
+def push(world: World, repository: Repository, ref: str, before: Refs, after: Refs) -> Json:
+    """The particular part of the push event for one ref."""
+    git = repository.git
+    old, new = before.get(ref, ZERO), after.get(ref, ZERO)
+    created, deleted = old == ZERO, new == ZERO
+    head = None if deleted else _commit_at(repository, new)
+    forced = not created and not deleted and not git.reaches(old, new)
+    commits = _commits(repository, ref, before, after) if head else []
+    fresh = _fresh(repository, new, before) if head else set()
+    return {
+        "ref": ref,
+        "before": old,
+        "after": new,
+        "created": created,
+        "deleted": deleted,
+        "forced": forced,
+        "base_ref": _base_ref(ref, after, head) if created else None,
+        "compare": _compare_url(world, repository, ref, old, new),
+        "commits": _listed(world, repository, commits, fresh),
+        "head_commit": _entry(world, repository, head, distinct=True) if head else None,
+    }
+
+
+def _commit_at(repository: Repository, sha: str) -> Commit | None:
+    try:
+        return repository.git.commit(sha)
+    except UnknownObject:
+        return None  # a tag may name something that is not a commit
+
+
+def _commits(repository: Repository, ref: str, before: Refs, after: Refs) -> list[Commit]:
+    if ref.startswith("refs/tags/"):
+        return []
+    old = [before[ref]] if ref in before else sorted(set(before.values()))
+    # The listing is the newest commits of the push, oldest first.
+    newest = repository.git.commits(after[ref], "--not", *old, limit=COMMITS_LISTED)
+    return newest[::-1]
+
+
+def _fresh(repository: Repository, new: str, before: Refs) -> set[str]:
+    """Commits that no branch or tag had before this push."""
+    old = sorted(set(before.values()))
+    return set(repository.git.text("rev-list", new, "--not", *old).split())
+
+
+def _base_ref(ref: str, after: Refs, head: Commit | None) -> str | None:
+    if head is None:
+        return None
+    others = (name for name in after if name.startswith("refs/heads/") and name != ref)
+    return next((name for name in others if after[name] == head.sha), None)
+
+
+def _compare_url(world: World, repository: Repository, ref: str, old: str, new: str) -> str:
+    page = render.page_url(world, repository)
+    if old == ZERO:
+        return f"{page}/compare/{ref.split('/', 2)[2]}"
+    return f"{page}/compare/{old[:12]}...{new[:12]}"
+
+
+def _listed(
+    world: World, repository: Repository, commits: list[Commit], fresh: set[str]
+) -> list[Json]:
+    files = 0
+    listed = []
+    for commit in commits:
+        entry = _entry(world, repository, commit, distinct=commit.sha in fresh)
+        for name in ("added", "removed", "modified"):
+            entry[name] = entry[name][: max(0, FILES_LISTED - files)]
+            files += len(entry[name])
+        listed.append(entry)
+    return listed
+
+
+def _entry(world: World, repository: Repository, commit: Commit, *, distinct: bool) -> Json:
+    base = commit.parents[0] if commit.parents else EMPTY_TREE
+    paths: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
+    for change in repository.git.changes(base, commit.sha):
+        if change.previous:
+            paths["removed"].append(change.previous)
+        words = {"A": "added", "R": "added", "C": "added", "D": "removed"}
+        paths[words.get(change.status, "modified")].append(change.path)
+    return {
+        "id": commit.sha,
+        "tree_id": commit.tree,
+        "distinct": distinct,
+        "message": commit.message,
+        # Here, and nowhere else, GitHub keeps the committer's own offset from UTC.
+        "timestamp": commit.committer_date,
+        "url": f"{render.page_url(world, repository)}/commit/{commit.sha}",
+        "author": _person(world, commit.author_name, commit.author_email),
+        "committer": _person(world, commit.committer_name, commit.committer_email),
+        **paths,
+    }
+
+
+def _person(world: World, name: str, email: str) -> Json:
+    account = render_commits.account_of(world, email)
+    return {"name": name, "email": email} | ({"username": account.login} if account else {})

@@ -1,0 +1,200 @@
+"""The table of REST operations: what an operation asks of its caller, and how it answers.
+
+Modules in `endpoints` fill the table. `application` serves it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from werkzeug.datastructures import MultiDict
+
+from sandbox.github.errors import (
+    GitHubError,
+    bad_credentials,
+    not_accessible,
+    not_found,
+    requires_authentication,
+)
+from sandbox.github.events import Events
+from sandbox.github.faults import Faults
+from sandbox.github.identity import Caller
+from sandbox.github.limits import Limits
+from sandbox.github.traffic import Traffic
+from sandbox.github.webhooks import Hooks
+from sandbox.github.world import Json, Repository, User, World
+
+# `repository`: anyone who may see the repository in the path. `account`: a user or installation.
+Audience = Literal["anyone", "app", "installation", "user", "account", "repository"]
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything behind the API."""
+
+    world: World
+    hooks: Hooks
+    events: Events
+    limits: Limits
+    faults: Faults
+    traffic: Traffic
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an operation answers. A body of None is an empty one."""
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Call:
+    """One call of an operation, authenticated and parsed."""
+
+    services: Services
+    caller: Caller
+    path: dict[str, Any]
+    query: MultiDict[str, str]
+    body: Json
+    accept: str
+    url: str
+    permission: str | None = None
+
+    @property
+    def world(self) -> World:
+        """The state behind the API."""
+        return self.services.world
+
+    @property
+    def events(self) -> Events:
+        """Where changes are announced."""
+        return self.services.events
+
+    @cached_property
+    def repository(self) -> Repository:
+        """The repository in the path.
+
+        Raises:
+            GitHubError: 404 when the caller may not see it, 403 when it may not do this there.
+        """
+        found = self.world.repository(self.path["owner"], self.path["repo"])
+        if found is None or (found.private and not self.caller.reaches(found)):
+            raise not_found()
+        self._check_permission(found)
+        return found
+
+    @property
+    def user(self) -> User:
+        """The calling user; only for operations whose audience is users."""
+        if self.caller.user is None:
+            raise requires_authentication()
+        return self.caller.user
+
+    def _check_permission(self, repository: Repository) -> None:
+        name, _, level = (self.permission or "metadata:read").partition(":")
+        if level == "read" and not repository.private:
+            return
+        accepted = f"{name}={level}"
+        if self.caller.anonymous:
+            raise requires_authentication()
+        if self.caller.app:
+            raise not_accessible(accepted)
+        if not self.caller.reaches(repository):
+            if self.caller.user:
+                raise GitHubError(403, "Must have push access to repository")
+            raise not_accessible(accepted)
+        if not self.caller.holds(name, level):
+            raise not_accessible(accepted)
+
+    def admit(self, audience: Audience) -> None:
+        """Refuse a caller that the operation is not for.
+
+        Raises:
+            GitHubError: 401 or 403, in GitHub's words.
+        """
+        caller = self.caller
+        if audience in ("anyone", "repository"):
+            return
+        if audience == "app":
+            if not caller.app:
+                raise GitHubError(401, "A JSON web token could not be decoded")
+            return
+        if caller.anonymous:
+            raise requires_authentication()
+        if audience == "installation" and caller.installation is None:
+            raise GitHubError(
+                403, "Must authenticate using an installation access token in order to do this."
+            )
+        if audience == "user" and caller.user is None:
+            raise not_accessible("user access token")
+        if caller.app:
+            raise bad_credentials()
+
+    def page(self, items: list[Any]) -> tuple[list[Any], dict[str, str]]:
+        """The part of `items` that was asked for, and the `Link` header to the others."""
+        size = max(1, min(100, self._number("per_page", 30)))
+        number = max(1, self._number("page", 1))
+        last = max(1, -(-len(items) // size))
+        links = []
+        for relation, target, wanted in (
+            ("prev", number - 1, number > 1),
+            ("next", number + 1, number < last),
+            ("last", last, number < last),
+            ("first", 1, number > 1),
+        ):
+            if wanted:
+                links.append(f'<{self.with_query(page=str(target))}>; rel="{relation}"')
+        headers = {"Link": ", ".join(links)} if links else {}
+        return items[(number - 1) * size : number * size], headers
+
+    def with_query(self, **changes: str) -> str:
+        """This call's URL with some query parameters changed."""
+        return f"{self.url}?{urlencode({**self.query.to_dict(), **changes})}"
+
+    def _number(self, name: str, default: int) -> int:
+        text = self.query.get(name, "")
+        return int(text) if text.isdigit() else default
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One operation. `template` is its path as GitHub's OpenAPI description writes it."""
+
+    method: str
+    template: str
+    audience: Audience
+    permission: str | None
+    content: bool
+    function: Callable[[Call], Answer]
+
+
+ENDPOINTS: list[Endpoint] = []
+
+
+def endpoint(
+    method: str,
+    template: str,
+    *,
+    audience: Audience = "repository",
+    permission: str | None = None,
+    content: bool = False,
+) -> Callable[[Callable[[Call], Answer]], Callable[[Call], Answer]]:
+    """Enter an operation into the table.
+
+    Args:
+        method: the HTTP method.
+        template: the path, for instance `/repos/{owner}/{repo}/commits/{ref}`.
+        audience: who may call it.
+        permission: what an installation must hold, for instance `checks:write`.
+        content: whether it counts as creating content for the secondary rate limit.
+    """
+
+    def enter(function: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
+        ENDPOINTS.append(Endpoint(method, template, audience, permission, content, function))
+        return function
+
+    return enter
