@@ -10,4 +10,6 @@ CREATE INDEX runs_by_sha ON runs (sha);
 CREATE INDEX runs_by_delivery ON runs (delivery_id);
 CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at IS NOT NULL;
 
+CREATE INDEX lookups_by_delivery ON lookups (delivery_id);
+
 CREATE INDEX repositories_by_name ON repositories (lower(owner || '/' || name));

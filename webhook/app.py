@@ -8,6 +8,7 @@ from pipeline.deliveries import record
 from webhook.commands import deliveries
 from webhook.doorbell import Doorbell
 from webhook.group_commit import GroupCommit
+from webhook.pages import blueprint as pages
 from webhook.receiver import make_blueprint as receiver
 from webhook.run_commands import runs
 
@@ -22,8 +23,9 @@ def build() -> Flask:
     settings().require("database_url", "redis_url", "github_webhook_secrets")
     configure_logs()
     configure_sentry()
-    app = Flask(__name__, template_folder="../templates/pages")
+    app = Flask(__name__, static_folder=None)
     app.register_blueprint(receiver(GroupCommit(record).store, Doorbell().press))
+    app.register_blueprint(pages)
     app.cli.add_command(deliveries)
     app.cli.add_command(runs)
     return app

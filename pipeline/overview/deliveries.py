@@ -28,6 +28,7 @@ class DeliveryRow:
         receptions: How often GitHub sent it.
         due_at: When it is processed next, while it waits.
         run_ids: The runs it started, oldest first.
+        lookups: What had to be asked of GitHub because of it, and what came of that, in words.
     """
 
     id: int
@@ -43,6 +44,7 @@ class DeliveryRow:
     due_at: datetime
     finished_at: datetime | None
     run_ids: list[int]
+    lookups: list[str]
 
     @property
     def name(self) -> str:
@@ -66,7 +68,12 @@ class Delivery(DeliveryRow):
 _ROW = """
     SELECT d.id, d.guid, d.event, d.action, d.state, d.reason, d.repository, d.attempts,
            d.receptions, d.received_at, d.due_at, d.finished_at,
-           ARRAY(SELECT id FROM runs WHERE delivery_id = d.id ORDER BY id LIMIT 20) AS run_ids"""
+           ARRAY(SELECT id FROM runs WHERE delivery_id = d.id ORDER BY id LIMIT 20) AS run_ids,
+           ARRAY(SELECT p.owner || '/' || p.name || ': ' || coalesce(l.reason, 'GitHub is asked')
+                 FROM lookups l JOIN repositories p ON p.id = l.repository_id
+                 -- One that made a run needs no words: the run is listed.
+                 WHERE l.delivery_id = d.id AND (l.state <> 'done' OR l.reason NOT LIKE 'run %%')
+                 ORDER BY l.id LIMIT 20) AS lookups"""
 
 _LIST = (
     _ROW

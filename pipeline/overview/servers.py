@@ -12,11 +12,18 @@ from pipeline.overview.paging import MAX_PAGE_SIZE, PAGE_SIZE
 
 @dataclass(frozen=True)
 class LiveServer:
-    """A deployment that serves. `name` is the package's; `tools` counts those of its version."""
+    """A deployment that serves.
+
+    Attributes:
+        name: The package's full name.
+        version: None when its commit is live, but not published as a version.
+        tools: How many the server listed at its handshake.
+    """
 
     name: str
     title: str
-    version: str
+    version: str | None
+    sha: str
     environment: str
     host: str
     url: str
@@ -87,11 +94,12 @@ class Package:
 
 
 _LIVE = """
-    SELECT p.name, p.title, v.version, d.environment, d.host, d.url, d.run_id, d.live_at,
-           (SELECT count(*) FROM mcp_tools t WHERE t.version_id = v.id) AS tools
+    SELECT p.name, p.title, v.version, r.sha, d.environment, d.host, d.url, d.run_id, d.live_at,
+           coalesce(jsonb_array_length(d.handshake -> 'tools'), 0) AS tools
     FROM mcp_deployments d
     JOIN mcp_packages p ON p.id = d.package_id
-    JOIN mcp_versions v ON v.id = d.version_id
+    JOIN runs r ON r.id = d.run_id
+    LEFT JOIN mcp_versions v ON v.id = d.version_id
     WHERE d.state = 'live'
 """
 
@@ -178,7 +186,13 @@ def list_tools(connection: Connection, version_id: int) -> tuple[ToolRow, ...]:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a run deployed. `state` is `candidate` until the handshake proved it."""
+    """What a run deployed.
+
+    Attributes:
+        state: `candidate` until the handshake proved it.
+        version: None when the commit is not published as a version.
+        handshake: What the server answered, with its tools.
+    """
 
     state: str
     environment: str
@@ -186,9 +200,26 @@ class Deployment:
     url: str
     package: str | None
     version: str | None
-    version_id: int | None
+    handshake: dict[str, Any] | None
     live_at: datetime | None
     ended_at: datetime | None
+
+    @property
+    def tools(self) -> tuple[ToolRow, ...]:
+        """The tools that the server listed, or `mcp.yaml` declared, at the handshake."""
+        answer = self.handshake or {}
+        return tuple(
+            ToolRow(
+                name=tool["name"],
+                title=tool.get("title"),
+                description=tool.get("description"),
+                input_schema=tool.get("input_schema") or {},
+                output_schema=tool.get("output_schema"),
+                annotations=tool.get("annotations"),
+                verified=bool(answer.get("verified")),
+            )
+            for tool in answer.get("tools") or ()
+        )
 
 
 def get_deployment(connection: Connection, run_id: int) -> Deployment | None:
@@ -197,7 +228,7 @@ def get_deployment(connection: Connection, run_id: int) -> Deployment | None:
         return cursor.execute(
             """
             SELECT d.state, d.environment, d.host, d.url, p.name AS package, v.version,
-                   d.version_id, d.live_at, d.ended_at
+                   d.handshake, d.live_at, d.ended_at
             FROM mcp_deployments d
             LEFT JOIN mcp_packages p ON p.id = d.package_id
             LEFT JOIN mcp_versions v ON v.id = d.version_id

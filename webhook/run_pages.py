@@ -1,0 +1,249 @@
+"""The list of runs, the page of one run, and its log that grows while it runs."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, abort, render_template
+
+from config.database import Connection
+from pipeline import run_stages
+from pipeline.overview.paging import reading
+from pipeline.overview.runs import (
+    LOG_LINES,
+    RUN_STATES,
+    LogLine,
+    Run,
+    RunRow,
+    count_log,
+    get_run,
+    list_runs,
+    read_log,
+    read_log_tail,
+)
+from pipeline.overview.servers import Deployment, ToolRow, get_deployment
+from pipeline.run_stages import StageRow
+from pipeline.stages.base import STAGES
+from webhook.page_arguments import choice, row_id, text, window
+from webhook.views import iso, took
+
+blueprint = Blueprint("runs", __name__)
+
+_SHA = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class StageView:
+    """A stage on a page, one that has not begun too. `state` adds `pending` and `skipped`."""
+
+    name: str
+    state: str
+    row: StageRow | None
+
+    @property
+    def took(self) -> str:
+        """Its duration in words; until now while it runs; empty before it begins."""
+        return took(self.row.started_at, self.row.finished_at) if self.row else ""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """All that a run's page shows, but its log."""
+
+    run: Run
+    stages: tuple[StageView, ...]
+    deployment: Deployment | None
+    tools: tuple[ToolRow, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """Changes when the summary would look different, so that a watching page knows."""
+        run = self.run
+        parts = (
+            (run.state, run.title, run.stop_requested, run.retries),
+            [(stage.name, stage.state) for stage in self.stages],
+            self.deployment and self.deployment.state,
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@blueprint.get("/runs")
+def listing() -> str:
+    """Runs, newest first, by repository and state."""
+    state = choice("state", RUN_STATES)
+    repository = text("repository")
+    with reading() as connection:
+        page = list_runs(connection, window(), state=state, repository=repository)
+    return render_template(
+        "pages/runs.html", page=page, state=state, repository=repository, states=RUN_STATES
+    )
+
+
+@blueprint.get("/runs.json")
+def listing_json() -> dict[str, Any]:
+    """The same for tools; `?sha=` finds the runs of a commit."""
+    sha = text("sha")
+    if sha is not None and not _SHA.fullmatch(sha):
+        abort(400)
+    with reading() as connection:
+        page = list_runs(
+            connection,
+            window(),
+            state=choice("state", RUN_STATES),
+            repository=text("repository"),
+            sha=sha,
+        )
+    return {"runs": [_row_json(row) for row in page.rows], "before": page.older}
+
+
+@blueprint.get("/runs/<int(max=9223372036854775807):run_id>")
+def show(run_id: int) -> str:
+    """One run: what it is about, its stages, what came of it, and its log."""
+    with reading() as connection:
+        view = _read(connection, run_id)
+        lines = read_log_tail(connection, run_id)
+        total = count_log(connection, run_id)
+    return render_template(
+        "pages/run.html",
+        view=view,
+        run=view.run,
+        log=_by_stage(lines),
+        cursor=lines[-1].id if lines else 0,
+        earlier=total - len(lines),
+    )
+
+
+@blueprint.get("/runs/<int(max=9223372036854775807):run_id>.json")
+def show_json(run_id: int) -> dict[str, Any]:
+    """One run for tools."""
+    with reading() as connection:
+        view = _read(connection, run_id)
+        last = read_log_tail(connection, run_id, lines=1)
+    run, deployment = view.run, view.deployment
+    return _row_json(run) | {
+        "stages": [
+            {
+                "stage": stage.name,
+                "state": stage.state,
+                "started_at": iso(stage.row.started_at) if stage.row else None,
+                "finished_at": (
+                    iso(stage.row.finished_at) if stage.row and stage.row.finished_at else None
+                ),
+            }
+            for stage in view.stages
+        ],
+        "url": deployment.url if deployment and deployment.state == "live" else None,
+        "deployment": deployment.state if deployment else None,
+        "package": deployment.package if deployment else None,
+        "version": deployment.version if deployment else None,
+        "tools": [
+            {
+                "name": tool.name,
+                "description": tool.description,
+                "inputSchema": tool.input_schema,
+                "verified": tool.verified,
+            }
+            for tool in view.tools
+        ],
+        "notices": view.notices,
+        "error": run.error,
+        "parent": run.parent_id,
+        "superseded_by": run.superseded_by,
+        "check_run_id": run.check_run_id,
+        "log_cursor": last[0].id if last else 0,
+    }
+
+
+@blueprint.get("/runs/<int(max=9223372036854775807):run_id>/log")
+def log_after(run_id: int) -> Response | dict[str, Any]:
+    """The lines after the cursor `after`, at most 500, and whether to ask again."""
+    after = row_id("after") or 0
+    with reading() as connection:
+        view = _read(connection, run_id)
+        lines = read_log(connection, run_id, after=after)
+    return {
+        "lines": [
+            {"id": line.id, "stage": line.stage, "at": iso(line.at), "text": line.line}
+            for line in lines
+        ],
+        "cursor": lines[-1].id if lines else after,
+        "more": len(lines) == LOG_LINES,
+        "state": view.run.state,
+        "finished": view.run.finished,
+        "version": view.version,
+    }
+
+
+@blueprint.get("/runs/<int(max=9223372036854775807):run_id>/log.txt")
+def log_text(run_id: int) -> Response:
+    """The whole log as plain text."""
+    with reading() as connection:
+        if get_run(connection, run_id) is None:
+            abort(404)
+    return Response(_whole_log(run_id), content_type="text/plain; charset=utf-8")
+
+
+def _whole_log(run_id: int) -> Iterator[str]:
+    # One transaction a portion: a slow reader must not hold a snapshot of the database open.
+    after = 0
+    while True:
+        with reading() as connection:
+            lines = read_log(connection, run_id, after=after, lines=2000)
+        if not lines:
+            return
+        yield "".join(f"{iso(line.at)} {line.stage:<8} {line.line}\n" for line in lines)
+        after = lines[-1].id
+
+
+def _read(connection: Connection, run_id: int) -> RunView:
+    run = get_run(connection, run_id)
+    if run is None:
+        abort(404)
+    begun: dict[str, StageRow] = {row.stage: row for row in run_stages.of_run(connection, run_id)}
+    deployment = get_deployment(connection, run_id)
+    absent = "skipped" if run.finished else "pending"
+    stages = tuple(
+        StageView(name, begun[name].state if name in begun else absent, begun.get(name))
+        for name in STAGES
+    )
+    return RunView(
+        run,
+        stages,
+        deployment,
+        tools=deployment.tools if deployment else (),
+        notices=_notices(begun.get("publish")),
+    )
+
+
+def _notices(publish: StageRow | None) -> tuple[str, ...]:
+    """What the publish stage remarked, such as that a version stays as it is."""
+    return tuple((publish.result or {}).get("notices", ())) if publish else ()
+
+
+def _by_stage(lines: Sequence[LogLine]) -> dict[str, list[LogLine]]:
+    """Lines under their stages. A resumed run may come back to a stage: its lines go together."""
+    sections: dict[str, list[LogLine]] = {}
+    for line in lines:
+        sections.setdefault(line.stage, []).append(line)
+    return sections
+
+
+def _row_json(row: RunRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "repository": row.repository,
+        "sha": row.sha,
+        "ref": row.ref,
+        "kind": row.kind,
+        "environment": row.environment,
+        "attempt": row.attempt,
+        "state": row.state,
+        "finished": row.finished,
+        "title": row.title,
+        "created_at": iso(row.created_at),
+        "started_at": iso(row.started_at) if row.started_at else None,
+        "finished_at": iso(row.finished_at) if row.finished_at else None,
+    }
