@@ -1,0 +1,1 @@
+"""A server of a few lines, as the SDK's own examples have them."""
