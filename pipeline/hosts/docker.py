@@ -145,7 +145,8 @@ def _create(spec: DeploymentSpec) -> Container:
             pids_limit=_PROCESSES,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            restart_policy={"Name": "unless-stopped", "MaximumRetryCount": 0},
+            # The client's types do not know this policy.
+            restart_policy={"Name": "unless-stopped"},  # type: ignore[arg-type]
             log_config=LogConfig(type="json-file", config=_LOG),
             # The engine's own init ends zombies and passes signals on, which few servers do.
             init=True,
