@@ -21,6 +21,8 @@ from sandbox.embedded import EmbeddedRedis, Postgres
 hypothesis.settings.register_profile("sigil", deadline=None)
 hypothesis.settings.load_profile("sigil")
 
+pytest_plugins = ["tests.github_fixture", "tests.requirements_plugin"]
+
 WEBHOOK_SECRET = "a-webhook-secret-for-tests"
 
 

@@ -9,11 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 from githubkit import AppInstallationAuthStrategy, GitHub
 from githubkit.cache import RedisCacheStrategy
-from githubkit.exception import GitHubException, RateLimitExceeded, RequestFailed, RequestTimeout
+from githubkit.exception import (
+    GitHubException,
+    RateLimitExceeded,
+    RequestError,
+    RequestFailed,
+    RequestTimeout,
+)
 from redis.exceptions import RedisError
 
 from config.redis import redis
@@ -90,23 +97,35 @@ def speaking(installation_id: int) -> Iterator[InstallationClient]:
     """
     try:
         yield client(installation_id)
-    except RateLimitExceeded as error:
-        raise GitHubAway(
-            "GitHub's rate limit is used up", datetime.now(UTC) + error.retry_after
-        ) from None
     except RequestFailed as error:
-        status = error.response.status_code
-        _raise_for(status, _words(error.response.raw_response), installation_id)
+        _sort(error, installation_id)
     except RequestTimeout:
         raise GitHubAway(f"GitHub did not answer within {settings().github_timeout:g} s") from None
+    except RequestError as error:
+        # A refused request for the token itself comes wrapped in the request that needed it.
+        if isinstance(error.exc, RequestFailed):
+            _sort(error.exc, installation_id)
+        raise _lost(error.exc) from None
     except (GitHubException, httpx.HTTPError, ValueError) as error:
         # ValueError: an answer that is not the JSON it should be, as from a proxy in between.
-        raise GitHubAway(f"the answer of GitHub was lost ({type(error).__name__})") from None
+        raise _lost(error) from None
     except RedisError as error:
         raise GitHubAway(f"the token cache is away ({type(error).__name__})") from None
 
 
-def _raise_for(status: int, words: str, installation_id: int) -> None:
+def _sort(error: RequestFailed, installation_id: int) -> NoReturn:
+    if isinstance(error, RateLimitExceeded):
+        retry_at = datetime.now(UTC) + error.retry_after
+        raise GitHubAway("GitHub's rate limit is used up", retry_at) from None
+    response = error.response
+    _raise_for(response.status_code, _words(response.raw_response), installation_id)
+
+
+def _lost(error: Exception) -> GitHubAway:
+    return GitHubAway(f"the answer of GitHub was lost ({type(error).__name__})")
+
+
+def _raise_for(status: int, words: str, installation_id: int) -> NoReturn:
     if status == 401:
         # A fresh token is unknown for some seconds, and a revoked one for ever: take a new one.
         forget_token(installation_id)
