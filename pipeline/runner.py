@@ -142,7 +142,6 @@ def _context(run: runs.Run, heart: Heartbeat, run_log: RunLog) -> RunContext:
         row = connection.execute("SELECT name FROM sigil_instance").fetchone()
     assert repository is not None
     assert row is not None
-    assert run.claim is not None
     var = settings().var
     return RunContext(
         run=run,
@@ -151,7 +150,7 @@ def _context(run: runs.Run, heart: Heartbeat, run_log: RunLog) -> RunContext:
         host=choose_host(settings()),
         builder=choose_builder(settings()),
         work=var / "work" / f"run-{run.id}",
-        output=var / "builds" / f"run-{run.id}-{run.claim.hex[:8]}",
+        output=var / "builds" / f"run-{run.id}",
         log=functools.partial(run_log, "source"),
         stop=heart.stop,
         results=dict(run_stages.finished_results(run.id)),  # type: ignore[arg-type]

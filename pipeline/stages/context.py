@@ -19,7 +19,7 @@ class RunContext:
     Attributes:
         instance: The name of this Sigil, part of the name of every server it starts.
         work: The run's own folder; it may be empty when another machine began the run.
-        output: A folder for folder artifacts, new for each worker that takes the run.
+        output: A folder for folder artifacts, the run's own, whichever worker takes it.
         log: Takes lines for the log of the stage that is under way.
         results: The stored results of the stages that are finished.
     """
