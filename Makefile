@@ -16,7 +16,7 @@ ARGS ?=
 export PORT GITHUB_PORT REPO ONCE TOOL ARGS
 
 RUN := @$(BIN)/python -m sandbox
-CHECK = $(PYTHON) sandbox/preflight.py --venv $(VENV) --record var/sandbox.json \
+CHECK = $(PYTHON) sandbox/preflight.py --venv $(VENV) \
 	--port PORT '$(PORT)' --port GITHUB_PORT '$(GITHUB_PORT)'
 
 .DEFAULT_GOAL := help
@@ -64,10 +64,10 @@ clean: down ## Stop everything and remove what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 check-demo:
-	@$(CHECK) --repo '$(REPO)'
+	@$(CHECK) --own var/demo/sandbox.json --other var/sandbox.json --repo '$(REPO)'
 
 check-up:
-	@$(CHECK) --up
+	@$(CHECK) --own var/sandbox.json --other var/demo/sandbox.json
 
 $(VENV)/made:
 	@$(PYTHON) sandbox/preflight.py --venv $(VENV)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import platform
 import shutil
@@ -69,17 +68,6 @@ def check_folder(folder: Path) -> list[str]:
         return []
     gigabyte = 1024**3
     return [f"{folder} has {free / gigabyte:.1f} GB left; {NEEDED_BYTES // gigabyte} are needed."]
-
-
-def sandbox_runs(record: Path) -> bool:
-    """Whether the sandbox that wrote the file `record` still runs."""
-    try:
-        os.kill(int(json.loads(record.read_text())["supervisor_pid"]), 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError, KeyError):
-        return False
-    return True
 
 
 def check_ports(wanted: list[tuple[str, str]], hint: str = "") -> list[str]:
@@ -160,18 +148,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", required=True, type=Path, help="the virtual environment")
     parser.add_argument("--port", nargs=2, action="append", default=[], help="VARIABLE VALUE")
-    parser.add_argument("--record", type=Path, help="sandbox.json of the system of `make up`")
-    parser.add_argument("--up", action="store_true", help="no port is needed when it runs already")
+    parser.add_argument("--own", type=Path, help="sandbox.json of what is to be started")
+    parser.add_argument("--other", type=Path, help="sandbox.json of what may be in its way")
     parser.add_argument("--repo", default="", help="a repository to deploy")
     arguments = parser.parse_args()
-    running = arguments.record is not None and sandbox_runs(arguments.record)
-    hint = "; or stop what `make up` started here, with `make down`" if running else ""
+    # The sandbox removes the file when it ends. What a killed one left on the ports is ended at
+    # the next start, which checks the ports itself.
+    restart = arguments.own is not None and arguments.own.exists()
+    in_the_way = arguments.other is not None and arguments.other.exists()
+    hint = "; or stop the sandbox that runs here, with `make down`" if in_the_way else ""
     problems = [
         *check_system(),
         *check_python(arguments.venv),
         *check_programs(),
         *check_folder(Path.cwd()),
-        *([] if running and arguments.up else check_ports(arguments.port, hint)),
+        *([] if restart else check_ports(arguments.port, hint)),
         *(check_repository(Path(arguments.repo).expanduser()) if arguments.repo else []),
     ]
     if not problems:

@@ -29,6 +29,7 @@ class SandboxRecord:
         servers_folder: What Sigil builds and runs (`SIGIL_VAR`).
         log_folder: One log file for each process.
         host: `docker` or `process`, where servers run, or `auto`.
+        instance: The name that this Sigil gave itself; marks its containers.
         supervisor_pid: The process manager, parent of all the sandbox's processes.
         supervisor_socket: Where it takes supervisor's XML-RPC.
     """
@@ -49,6 +50,7 @@ class SandboxRecord:
     servers_folder: str
     log_folder: str
     host: str
+    instance: str
     supervisor_pid: int
     supervisor_socket: str
 
