@@ -15,7 +15,6 @@ TOOL ?=
 ARGS ?=
 export PORT GITHUB_PORT REPO ONCE TOOL ARGS
 
-RUN := @$(BIN)/python -m sandbox
 CHECK = $(PYTHON) sandbox/preflight.py --venv $(VENV) \
 	--port PORT '$(PORT)' --port GITHUB_PORT '$(GITHUB_PORT)'
 
@@ -29,10 +28,10 @@ help: ## Show this list
 	@echo '  REPO=<folder> ONCE=1 TOOL=<name> ARGS=<json> (for demo)'
 
 demo: check-demo $(VENV)/installed ## Push a server through the whole system, and call one of its tools
-	$(RUN) demo
+	@$(BIN)/python -m sandbox.demo
 
 up: check-up $(VENV)/installed ## Start the same system in the background; var/sandbox.json tells how to reach it
-	$(RUN) up
+	@$(BIN)/python -m sandbox up
 
 down: ## Stop what `make up` started
 	@if test -x $(BIN)/python; then $(BIN)/python -m sandbox down; else echo 'Nothing runs.'; fi

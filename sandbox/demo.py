@@ -1,13 +1,11 @@
 """`make demo`: pushes a server through the whole system and calls one of its tools."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from pipeline import deployments
 from pipeline.overview.deliveries import list_deliveries
 from pipeline.overview.paging import Window, reading
 from pipeline.overview.runs import RunRow, get_run, list_runs
+from sandbox.command import DEMO, CommandFailed, plain_failures, stack_in, the_only_demo
 from sandbox.github_account import Account
 from sandbox.record import SandboxRecord
 from sandbox.repository import GitFailed, WorkingCopy, sample, users_own
@@ -32,10 +31,6 @@ from sandbox.tool_call import ToolCall, ToolCallFailed, call_a_tool
 
 PERIOD = 0.3
 RUN_APPEARS_SECONDS = 90
-
-
-class DemoFailed(Exception):
-    """The demo did not come to its end. The text says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +54,15 @@ class Options:
         """The options from `REPO`, `ONCE`, `TOOL` and `ARGS`.
 
         Raises:
-            DemoFailed: when `ARGS` is not a JSON object.
+            CommandFailed: when `ARGS` is not a JSON object.
         """
         repo, text = os.environ.get("REPO", ""), os.environ.get("ARGS", "")
         try:
             arguments = json.loads(text) if text else None
         except ValueError as error:
-            raise DemoFailed(f"ARGS is not JSON: {error}") from error
+            raise CommandFailed(f"ARGS is not JSON: {error}") from error
         if arguments is not None and not isinstance(arguments, dict):
-            raise DemoFailed('ARGS has to be a JSON object, such as {"day": "2026-01-31"}.')
+            raise CommandFailed('ARGS has to be a JSON object, such as {"day": "2026-01-31"}.')
         return cls(
             repo=Path(repo) if repo else None,
             once=os.environ.get("ONCE", "") not in ("", "0"),
@@ -80,10 +75,10 @@ def demo(console: Console, stack: Stack) -> None:
     """Run the demo until Ctrl-C, or to the tool call; leave nothing running behind.
 
     Raises:
-        DemoFailed: the run or the tool call failed, when the demo was to end after it.
+        CommandFailed: the run or the tool call failed, when the demo was to end after it.
     """
     options = Options.from_environment()
-    with _only_one(stack.places.folder):
+    with the_only_demo(stack.places.folder):
         # What a demo that was killed left behind.
         stack.stop()
         try:
@@ -92,28 +87,6 @@ def demo(console: Console, stack: Stack) -> None:
             console.print()
         finally:
             _stop(console, stack)
-
-
-def demo_runs(folder: Path) -> bool:
-    """Whether a demo that keeps its things in `folder` runs, in whatever terminal."""
-    try:
-        with _only_one(folder):
-            return False
-    except DemoFailed:
-        return True
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "demo.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DemoFailed(
-                "A demo of this checkout runs already, in another terminal."
-            ) from error
-        yield
 
 
 def _stop(console: Console, stack: Stack) -> None:
@@ -143,7 +116,7 @@ def _play(console: Console, stack: Stack, options: Options) -> None:
     run = _wait_for_run(full_name, copy.head())
     last, problem = run.id, _show(console, record, account, run, options)
     if problem and options.once:
-        raise DemoFailed(problem)
+        raise CommandFailed(problem)
     if options.once:
         return
     if problem:
@@ -169,7 +142,7 @@ def _working_copy(folder: Path, repo: Path | None) -> WorkingCopy:
     try:
         return users_own(repo, folder) if repo else sample(folder)
     except GitFailed as error:
-        raise DemoFailed(str(error)) from error
+        raise CommandFailed(str(error)) from error
 
 
 def _wait_for_run(full_name: str, sha: str) -> RunRow:
@@ -182,9 +155,9 @@ def _wait_for_run(full_name: str, sha: str) -> RunRow:
             return runs[-1]
         for push in pushes:
             if push.state in ("ignored", "dead"):
-                raise DemoFailed(f"The push was {push.state}: {push.reason}")
+                raise CommandFailed(f"The push was {push.state}: {push.reason}")
         time.sleep(PERIOD)
-    raise DemoFailed(
+    raise CommandFailed(
         f"No run came of the push within {RUN_APPEARS_SECONDS} s. The logs of web and worker say "
         "why."
     )
@@ -289,3 +262,14 @@ def _show_newer(
             console.print(problem, style="red", markup=False)
         console.print("Ctrl-C stops everything.")
     return max([last, *(run.id for run in newer)])
+
+
+def main() -> None:
+    """The command behind `make demo`."""
+    console = Console(highlight=False, soft_wrap=True)
+    with plain_failures(console):
+        demo(console, stack_in(DEMO))
+
+
+if __name__ == "__main__":
+    main()

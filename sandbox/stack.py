@@ -182,6 +182,7 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             MARK: str(self.places.folder),
             "PORT": web_url.rpartition(":")[2],
+            "WEB_BIND": web_url.removeprefix("http://"),
             "DATABASE_URL": f"postgresql://postgres:@/postgres?host={self._sockets}",
             "REDIS_URL": self._redis.url,
             "SIGIL_ENVIRONMENT": "development",

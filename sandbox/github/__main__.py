@@ -25,6 +25,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
     arguments = _arguments()
+    # Whoever waits for the facts must not find those of an earlier process.
+    (arguments.folder / "github.json").unlink(missing_ok=True)
     secret_file: Path | None = arguments.webhook_secret_file
     try:
         secret = secret_file.read_text().strip() if secret_file else ""

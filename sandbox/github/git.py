@@ -163,6 +163,24 @@ class Git:
             )
         return found
 
+    def touched(self, *selection: str, limit: int) -> dict[str, list[tuple[str, str, str | None]]]:
+        """Commit → git's letter, path and former path of all it changed, in one call of git."""
+        raw = self.text(
+            *("log", "--format=%x1e%H%x1f", "--name-status", "-z", "-M"),
+            *("--diff-merges=first-parent", f"--max-count={limit}", *selection),
+        )
+        found = {}
+        for record in raw.split("\x1e")[1:]:
+            sha, _, tail = record.partition("\x1f")
+            fields = iter(field for field in tail.split("\x00") if field.strip("\n"))
+            found[sha] = changes = list[tuple[str, str, str | None]]()
+            for field in fields:
+                letter, path, previous = field.lstrip("\n"), next(fields), None
+                if letter[0] in "RC":
+                    path, previous = next(fields), path
+                changes.append((letter[0], path, previous))
+        return found
+
     def commit(self, name: str) -> Commit:
         """One commit.
 
@@ -250,6 +268,6 @@ class Git:
             blob = self.run("hash-object", "-w", "--stdin", input=content.encode()).decode().strip()
             listing += f"100644 blob {blob}\t{path}\n"
         tree = self.run("mktree", input=listing.encode()).decode().strip()
-        identity = [f"-cuser.name={name}", f"-cuser.email={email}"]
+        identity = ["-c", f"user.name={name}", "-c", f"user.email={email}"]
         commit = self.text(*identity, "commit-tree", "-m", message, tree)
         self.run("update-ref", f"refs/heads/{self.head_branch()}", commit)

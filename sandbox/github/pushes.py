@@ -5,7 +5,7 @@ Source: docs.github.com, "Webhook events and payloads", push.
 
 from sandbox.github import render, render_commits
 from sandbox.github.events import Events
-from sandbox.github.git import EMPTY_TREE, ZERO, Commit, UnknownObject
+from sandbox.github.git import ZERO, Commit, UnknownObject
 from sandbox.github.reports import suite_for
 from sandbox.github.world import Json, Repository, User, World
 
@@ -71,8 +71,7 @@ def push(world: World, repository: Repository, ref: str, before: Refs, after: Re
     created, deleted = old == ZERO, new == ZERO
     head = None if deleted else _commit_at(repository, new)
     forced = not created and not deleted and not git.reaches(old, new)
-    commits = _commits(repository, ref, before, after) if head else []
-    fresh = _fresh(repository, new, before) if head else set()
+    commits = _commits(world, repository, ref, before, after) if head else []
     return {
         "ref": ref,
         "before": old,
@@ -82,8 +81,8 @@ def push(world: World, repository: Repository, ref: str, before: Refs, after: Re
         "forced": forced,
         "base_ref": _base_ref(ref, after, head) if created else None,
         "compare": _compare_url(world, repository, ref, old, new),
-        "commits": _listed(world, repository, commits, fresh),
-        "head_commit": _entry(world, repository, head, distinct=True) if head else None,
+        "commits": commits,
+        "head_commit": _head_commit(world, repository, head) if head else None,
     }
 
 
@@ -94,13 +93,27 @@ def _commit_at(repository: Repository, sha: str) -> Commit | None:
         return None  # a tag may name something that is not a commit
 
 
-def _commits(repository: Repository, ref: str, before: Refs, after: Refs) -> list[Commit]:
+def _commits(
+    world: World, repository: Repository, ref: str, before: Refs, after: Refs
+) -> list[Json]:
     if ref.startswith("refs/tags/"):
         return []
     old = [before[ref]] if ref in before else sorted(set(before.values()))
-    # The listing is the newest commits of the push, oldest first.
-    newest = repository.git.commits(after[ref], "--not", *old, limit=COMMITS_LISTED)
-    return newest[::-1]
+    selection = (after[ref], "--not", *old)
+    fresh = _fresh(repository, after[ref], before)
+    touched = repository.git.touched(*selection, limit=COMMITS_LISTED)
+    listed, files = [], 0
+    # Of a long push GitHub lists the newest commits, the oldest of them first.
+    for commit in repository.git.commits(*selection, limit=COMMITS_LISTED)[::-1]:
+        changes = touched[commit.sha][: max(0, FILES_LISTED - files)]
+        files += len(changes)
+        listed.append(_entry(world, repository, commit, changes, distinct=commit.sha in fresh))
+    return listed
+
+
+def _head_commit(world: World, repository: Repository, head: Commit) -> Json:
+    changes = repository.git.touched(head.sha, limit=1)[head.sha]
+    return _entry(world, repository, head, changes, distinct=True)
 
 
 def _fresh(repository: Repository, new: str, before: Refs) -> set[str]:
@@ -123,28 +136,20 @@ def _compare_url(world: World, repository: Repository, ref: str, old: str, new: 
     return f"{page}/compare/{old[:12]}...{new[:12]}"
 
 
-def _listed(
-    world: World, repository: Repository, commits: list[Commit], fresh: set[str]
-) -> list[Json]:
-    files = 0
-    listed = []
-    for commit in commits:
-        entry = _entry(world, repository, commit, distinct=commit.sha in fresh)
-        for name in ("added", "removed", "modified"):
-            entry[name] = entry[name][: max(0, FILES_LISTED - files)]
-            files += len(entry[name])
-        listed.append(entry)
-    return listed
-
-
-def _entry(world: World, repository: Repository, commit: Commit, *, distinct: bool) -> Json:
-    base = commit.parents[0] if commit.parents else EMPTY_TREE
+def _entry(
+    world: World,
+    repository: Repository,
+    commit: Commit,
+    changes: list[tuple[str, str, str | None]],
+    *,
+    distinct: bool,
+) -> Json:
     paths: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
-    for change in repository.git.changes(base, commit.sha):
-        if change.previous:
-            paths["removed"].append(change.previous)
+    for letter, path, previous in changes:
+        if previous and letter == "R":
+            paths["removed"].append(previous)
         words = {"A": "added", "R": "added", "C": "added", "D": "removed"}
-        paths[words.get(change.status, "modified")].append(change.path)
+        paths[words.get(letter, "modified")].append(path)
     return {
         "id": commit.sha,
         "tree_id": commit.tree,

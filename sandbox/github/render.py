@@ -1,5 +1,7 @@
 """Accounts, repositories, the App and installations as GitHub's JSON."""
 
+from urllib.parse import quote
+
 from sandbox.github.world import App, Installation, Json, Repository, User, World, node_id
 
 _USER_PATHS = {
@@ -65,7 +67,10 @@ def page_url(world: World, repository: Repository) -> str:
 
 def user(world: World, account: User) -> Json:
     """An account, as it appears inside other answers (`simple-user`)."""
-    api = f"{world.url}/users/{account.login}"
+    # The name of an App's account has brackets: `sigil[bot]`.
+    api = f"{world.url}/users/{quote(account.login)}"
+    bot = account.type == "Bot"
+    page = f"apps/{world.app.slug}" if bot else account.login
     return {
         "login": account.login,
         "id": account.id,
@@ -73,7 +78,7 @@ def user(world: World, account: User) -> Json:
         "avatar_url": f"{world.url}/_sandbox/avatars/{account.id}.svg",
         "gravatar_id": "",
         "url": api,
-        "html_url": f"{world.url}/{account.login}",
+        "html_url": f"{world.url}/{page}",
         **{name: api + path for name, path in _USER_PATHS.items()},
         "type": account.type,
         "user_view_type": "public",

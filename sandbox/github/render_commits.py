@@ -1,5 +1,7 @@
 """Commits, files and comparisons as GitHub's JSON."""
 
+from urllib.parse import quote
+
 from sandbox.github import render
 from sandbox.github.clock import normalised
 from sandbox.github.git import EMPTY_TREE, Change, Commit
@@ -65,6 +67,7 @@ def changed_file(
     """One file of a commit or a comparison (`diff-entry`)."""
     api, page = render.repository_url(world, repository), render.page_url(world, repository)
     previous = {"previous_filename": change.previous} if change.previous else {}
+    path = quote(change.path)
     patch = repository.git.patch(base, head, change.path)
     return {
         "sha": change.sha,
@@ -73,9 +76,9 @@ def changed_file(
         "additions": change.additions,
         "deletions": change.deletions,
         "changes": change.additions + change.deletions,
-        "blob_url": f"{page}/blob/{head}/{change.path}",
-        "raw_url": f"{page}/raw/{head}/{change.path}",
-        "contents_url": f"{api}/contents/{change.path}?ref={head}",
+        "blob_url": f"{page}/blob/{head}/{path}",
+        "raw_url": f"{page}/raw/{head}/{path}",
+        "contents_url": f"{api}/contents/{path}?ref={head}",
         **({"patch": patch} if patch else {}),
         **previous,
     }

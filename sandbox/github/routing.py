@@ -13,7 +13,6 @@ from werkzeug.datastructures import MultiDict
 
 from sandbox.github.errors import (
     GitHubError,
-    bad_credentials,
     not_accessible,
     not_found,
     requires_authentication,
@@ -26,8 +25,8 @@ from sandbox.github.traffic import Traffic
 from sandbox.github.webhooks import Hooks
 from sandbox.github.world import Json, Repository, User, World
 
-# `repository`: anyone who may see the repository in the path. `account`: a user or installation.
-Audience = Literal["anyone", "app", "installation", "user", "account", "repository"]
+# `repository`: anyone who may see the repository in the path.
+Audience = Literal["anyone", "app", "installation", "user", "repository"]
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,6 @@ class Call:
         accepted = f"{name}={level}"
         if self.caller.anonymous:
             raise requires_authentication()
-        if self.caller.app:
-            raise not_accessible(accepted)
         if not self.caller.reaches(repository):
             if self.caller.user:
                 raise GitHubError(403, "Must have push access to repository")
@@ -117,6 +114,8 @@ class Call:
             GitHubError: 401 or 403, in GitHub's words.
         """
         caller = self.caller
+        if audience == "repository" and caller.app:
+            raise not_accessible("an installation access token")
         if audience in ("anyone", "repository"):
             return
         if audience == "app":
@@ -131,8 +130,6 @@ class Call:
             )
         if audience == "user" and caller.user is None:
             raise not_accessible("user access token")
-        if caller.app:
-            raise bad_credentials()
 
     def page(self, items: list[Any]) -> tuple[list[Any], dict[str, str]]:
         """The part of `items` that was asked for, and the `Link` header to the others."""

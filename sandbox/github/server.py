@@ -24,6 +24,8 @@ from sandbox.github.webhooks import Hooks
 from sandbox.github.world import App, World
 
 APP_ID = 1_042_001
+# Seconds between two looks whether to stop serving.
+_POLL = 0.05
 HOOK_ID = 520_001_001
 CLIENT_ID = "Iv23liSandboxSigil01"
 PERMISSIONS = {
@@ -101,7 +103,9 @@ class GitHubStandIn:
             host, port, create_app(services), threaded=True, request_handler=_Quiet
         )
         self.url = self.world.url = f"http://{host}:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="github")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL,), name="github"
+        )
 
     def _create_app(self, events: tuple[str, ...]) -> None:
         self.world.app = App(
