@@ -41,6 +41,7 @@ for _filter in (
     views.age,
     views.ago,
     views.duration,
+    views.inline_markdown,
     views.iso,
     views.markdown,
     views.pretty_json,
@@ -113,7 +114,7 @@ def status() -> tuple[str, int]:
 
 
 def _concerns(parts: tuple[Part, ...], totals: Totals | None) -> list[str]:
-    concerns = [f"{part.name} is down." for part in parts if part.state == "down"]
+    concerns = [f"{part.name}: {part.text}" for part in parts if part.state == "down"]
     if totals is None:
         return concerns
     if totals.oldest_waiting is not None and totals.oldest_waiting > _OVERDUE:

@@ -90,6 +90,11 @@ def markdown(text: str) -> Markup:
     return Markup(_markdown.render(text))  # noqa: S704 - markdown-it escapes; see `_markdown`
 
 
+def inline_markdown(text: str) -> Markup:
+    """One line of Markdown, as safe as `markdown`."""
+    return Markup(_markdown.renderInline(text))  # noqa: S704 - as above
+
+
 def ref_name(ref: str) -> str:
     """`main` for `refs/heads/main`, `v1.0.0` for `refs/tags/v1.0.0`."""
     return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
