@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from config.jsonb import unstorable
 from pipeline.manifest.model import ManifestError, Problem
 
 MAX_BYTES = 64 * 1024
@@ -267,8 +268,8 @@ class _Walker:
                 (*path, key),
                 f"A key must be text, and YAML reads {quoted(key)} as {kind}. Put it in quotes.",
             )
-        elif problem := _unstorable(key):
-            self._complain(node, path, problem)
+        elif what := unstorable(key):
+            self._complain(node, path, f"A text must not contain {what}. Remove it.")
             return None
         return key
 
@@ -300,8 +301,8 @@ class _Walker:
             message = "Numbers beyond 64 bits, infinity and not-a-number are not accepted."
             self._complain(node, path, message)
             return 0
-        if isinstance(value, str) and (problem := _unstorable(value)):
-            self._complain(node, path, problem)
+        if isinstance(value, str) and (what := unstorable(value)):
+            self._complain(node, path, f"A text must not contain {what}. Remove it.")
         return value
 
 
@@ -317,12 +318,3 @@ _KINDS = {
 
 def _name(tag: str) -> str:
     return "`!!" + tag.removeprefix(_TAG) + "`" if tag.startswith(_TAG) else f"`{tag}`"
-
-
-def _unstorable(text: str) -> str | None:
-    """What keeps a text out of PostgreSQL's jsonb, which takes neither NUL nor lone surrogates."""
-    if "\0" in text:
-        return "A text must not contain the NUL character. Remove the escape."
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return "A text must not contain half of a surrogate pair. Write the character itself."
-    return None
