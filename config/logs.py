@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import sentry_sdk
 import structlog
@@ -44,6 +45,8 @@ def _own_secrets() -> list[str]:
     current: Settings = settings()
     secrets = [secret.get_secret_value() for secret in current.github_webhook_secrets]
     secrets.append(current.github_private_key.get_secret_value())
+    for url in (current.database_url, current.redis_url):
+        secrets.append(urlsplit(url.get_secret_value()).password or "")
     return [value for value in secrets if len(value) >= 8]
 
 
@@ -115,7 +118,6 @@ def configure_sentry() -> None:
     sentry_sdk.init(
         dsn=dsn,
         environment=settings().environment,
-        send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
         before_send=lambda event, _hint: redact_all(event),
