@@ -21,7 +21,11 @@ from sandbox.embedded import EmbeddedRedis, Postgres
 hypothesis.settings.register_profile("sigil", deadline=None)
 hypothesis.settings.load_profile("sigil")
 
-pytest_plugins = ["tests.github_fixture", "tests.requirements_plugin"]
+pytest_plugins = [
+    "tests.github_fixture",
+    "tests.requirements_plugin",
+    "tests.servers_fixture",
+]
 
 WEBHOOK_SECRET = "a-webhook-secret-for-tests"
 

@@ -36,7 +36,7 @@ _PORT_TRIES = 5
 class DockerHost:
     """The docker host. See `pipeline.hosts.base.Host`."""
 
-    name: Literal["docker"] = "docker"
+    name: Literal["docker", "process"] = "docker"
 
     def start(self, spec: DeploymentSpec) -> Instance:
         """Start a container, or find the one of that name."""

@@ -76,7 +76,7 @@ class _Files:
 class ProcessHost:
     """The process host. See `pipeline.hosts.base.Host`."""
 
-    name: Literal["process"] = "process"
+    name: Literal["docker", "process"] = "process"
 
     def __init__(self, folder: Path | None = None) -> None:
         self._keeper = Keeper(folder or settings().var)
