@@ -25,7 +25,7 @@ def get(payload: Payload, path: str) -> object:
     """The value at a path such as `repository.owner.id` or `repositories.0.id`, or None."""
     value: object = payload
     for key in path.split("."):
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             value = value.get(key)
         elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
             value = value[int(key)]
@@ -41,13 +41,13 @@ def text(payload: Payload, path: str) -> str:
         Unusable: it is missing, empty, no string, or holds NUL or half a surrogate pair.
     """
     value = get(payload, path)
-    if not isinstance(value, str) or not value or "\0" in value or _has_surrogate(value):
+    if not isinstance(value, str) or not value or "\0" in value:
         raise Unusable(path)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unusable(path) from None
     return value
-
-
-def _has_surrogate(value: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def identifier(payload: Payload, path: str) -> int:

@@ -1,6 +1,7 @@
 """Rings the workers' doorbell from a thread of its own, so that Redis never delays an answer."""
 
 import threading
+import time
 
 import structlog
 from redis.exceptions import RedisError
@@ -9,7 +10,9 @@ from workers import queues
 
 _log = structlog.stdlib.get_logger(__name__)
 
-_PAUSE = 1.0
+# One ring in this time is enough: the worker that comes takes all that is there.
+_CALM = 0.05
+_AWAY = 1.0
 
 
 class Doorbell:
@@ -34,6 +37,7 @@ class Doorbell:
             self._pressed.wait()
             self._pressed.clear()
             self._ring()
+            time.sleep(_CALM)
 
     def _ring(self) -> None:
         failures = 0
@@ -44,6 +48,6 @@ class Doorbell:
                 if failures == 0:
                     _log.warning("Redis is away, the doorbell waits", error=type(error).__name__)
                 failures += 1
-                threading.Event().wait(_PAUSE)
+                time.sleep(_AWAY)
             else:
                 return

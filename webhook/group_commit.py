@@ -84,7 +84,7 @@ class GroupCommit:
             try:
                 recorded = self._write([delivery for delivery, _ in group])
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
-                _log.warning("deliveries not stored", count=len(group), error=_cause(error))
+                _log.warning("deliveries not stored", deliveries=_guids(group), error=_cause(error))
                 for _, future in group:
                     future.set_exception(NotStored(_cause(error)))
             else:
@@ -129,6 +129,10 @@ class GroupCommit:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _guids(group: list[_Waiting]) -> list[str]:
+    return [str(delivery.guid) for delivery, _ in group]
 
 
 def _cause(error: Exception) -> str:

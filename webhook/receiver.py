@@ -55,11 +55,9 @@ def make_blueprint(store: Callable[[NewDelivery], Recorded], ring: Callable[[], 
     @blueprint.post("/github")
     def receive() -> Response:
         delivery = _delivery(request, signed_body(request))
-        with structlog.contextvars.bound_contextvars(delivery=str(delivery.guid)):
-            recorded = _stored(delivery, store)
-            if recorded.state == "received":
-                ring()
-            _log.debug("delivery stored", kind=delivery.event, state=recorded.state)
+        recorded = _stored(delivery, store)
+        if recorded.state == "received":
+            ring()
         return _json(202, _answer(recorded))
 
     @blueprint.route("/github", methods=_OTHER_METHODS)
@@ -87,7 +85,14 @@ def _stored(delivery: NewDelivery, store: Callable[[NewDelivery], Recorded]) -> 
 
 
 def _explain(refused: Refused) -> Response:
-    _log.warning("delivery refused", status=refused.status, title=refused.title)
+    # What was accepted is in the ledger, and needs no log line.
+    guid = request.headers.get("X-GitHub-Delivery", "")
+    _log.warning(
+        "delivery refused",
+        delivery=guid if _GUID.fullmatch(guid) else None,
+        status=refused.status,
+        title=refused.title,
+    )
     problem = {"title": refused.title, "status": refused.status, "detail": refused.detail}
     response = _json(refused.status, problem, "application/problem+json")
     response.headers.update(refused.headers)
