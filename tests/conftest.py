@@ -1,5 +1,6 @@
 """Real PostgreSQL and Redis for every test that asks for them, each test with a fresh database."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -28,6 +29,17 @@ pytest_plugins = [
 ]
 
 WEBHOOK_SECRET = "a-webhook-secret-for-tests"
+
+
+@pytest.fixture(autouse=True)
+def _logs_end_with_the_test() -> Iterator[None]:
+    """An application that a test builds logs to that test's captured stream, which is closed
+    afterwards: its handler must not outlive the test."""
+    yield
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
