@@ -253,7 +253,7 @@ async def _refusal(endpoint: Endpoint, reply: Reply) -> Refused:
             "The server answers only to host names on its list (421 Misdirected Request). "
             "Allow this one in its transport security settings.",
         )
-    if reply.cut or reply.status >= 500 or reply.status in (408, 425, 429):
+    if reply.cut or _may_pass(reply.status):
         return Refused("unknown", said)
     if reply.error is not None and reply.error.error.code == INTERNAL_ERROR:
         return Refused("unknown", said)
@@ -301,3 +301,8 @@ def _next(page: dict[str, Any]) -> str | None:
     if cursor is not None and not isinstance(cursor, str):
         raise Refused("not-mcp", "`tools/list` has a cursor that is not text.")
     return cursor
+
+
+def _may_pass(status: int) -> bool:
+    # 501 and 505 say that the server will never understand the request, unlike other 5xx.
+    return status in (408, 425, 429) or (status >= 500 and status not in (501, 505))

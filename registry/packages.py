@@ -7,7 +7,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from config.database import Connection
-from registry.handshake import Tool
+from registry.tools import Tool
 
 
 @dataclass(frozen=True)

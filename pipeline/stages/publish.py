@@ -11,7 +11,7 @@ from pipeline.stages.deploy import DeployResult
 from pipeline.stages.manifest import ManifestResult
 from pipeline.stages.verify import VerifyResult
 from registry import packages
-from registry.handshake import Tool
+from registry.tools import Tool
 
 
 class PublishResult(Result):

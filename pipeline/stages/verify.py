@@ -9,7 +9,8 @@ from pipeline.stages.base import Result, StageError
 from pipeline.stages.context import RunContext
 from pipeline.stages.deploy import DeployResult
 from pipeline.stages.manifest import ManifestResult
-from registry.handshake import Handshake, Tool, shake_hands, tool_hash
+from registry.handshake import Handshake, shake_hands
+from registry.tools import Tool, tool_hash
 
 _PAUSE = 0.25
 _WRONG_ANSWERS = 8

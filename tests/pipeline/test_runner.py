@@ -1,0 +1,291 @@
+"""One run through all its stages: real source from the GitHub stand-in, a real build, a real server
+on the process host, a real handshake."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from config.database import transaction
+from config.settings import settings
+from pipeline import runner, runs
+from pipeline.hosts.process import ProcessHost
+from pipeline.runs import Run
+from tests.github_fixture import Checkout
+
+PLAIN = Path(__file__).parent.parent / "samples" / "plain-http"
+
+
+@pytest.fixture(autouse=True)
+def host(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessHost]:
+    monkeypatch.setenv("SIGIL_HOST", "process")
+    monkeypatch.setenv("SIGIL_HEARTBEAT", "0.1")
+    settings.cache_clear()
+    keeper = ProcessHost(settings().var)
+    yield keeper
+    keeper.shutdown()
+
+
+def sample(changes: dict[str, str] | None = None) -> dict[str, str | bytes]:
+    files: dict[str, str | bytes] = {path.name: path.read_text() for path in PLAIN.iterdir()}
+    return files | (changes or {})
+
+
+def manifest(old: str, new: str) -> str:
+    text = (PLAIN / "mcp.yaml").read_text()
+    assert old in text
+    return text.replace(old, new)
+
+
+def push(checkout: Checkout, files: dict[str, str | bytes], kind: runs.Kind = "deploy") -> Run:
+    before = checkout.git("rev-parse", "HEAD")
+    sha = checkout.commit(files)
+    checkout.push()
+    return queue(sha, before=before, kind=kind)
+
+
+def queue(
+    sha: str,
+    *,
+    before: str | None = None,
+    kind: runs.Kind = "deploy",
+    ref: str = "refs/heads/main",
+) -> Run:
+    with transaction() as connection:
+        row = connection.execute("SELECT id FROM repositories").fetchone()
+        assert row is not None
+        wanted = runs.Wanted(row[0], kind, "production", ref, sha, before_sha=before)
+        return runs.create(connection, wanted).run
+
+
+def drive(run: Run) -> Run:
+    runner.drive(run.id, changed=lambda _: None)
+    return read(run)
+
+
+def read(run: Run) -> Run:
+    with transaction() as connection:
+        found = runs.get(connection, run.id)
+    assert found is not None
+    return found
+
+
+def rows(query: str) -> list[tuple[Any, ...]]:
+    with transaction() as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def log_of(run: Run) -> str:
+    return "\n".join(
+        row[0] for row in rows(f"SELECT line FROM run_logs WHERE run_id = {run.id} ORDER BY id")
+    )
+
+
+def call(url: str, text: str) -> str:
+    body = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "echo", "arguments": {"text": text}},
+    }
+    answer = requests.post(url, json=body, timeout=10).json()
+    return str(answer["result"]["content"][0]["text"])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def live_url() -> str:
+    ((url,),) = rows("SELECT url FROM mcp_deployments WHERE state = 'live'")
+    return str(url)
+
+
+def test_a_push_becomes_a_live_listed_server(checkout: Checkout, host: ProcessHost) -> None:
+    run = drive(push(checkout, sample()))
+    assert run.state == "succeeded", log_of(run)
+    assert run.title == "io.github.octocat/plain is live with 1 tool"
+    assert call(live_url(), "hello") == "hello"
+    assert rows("SELECT name FROM mcp_packages") == [("io.github.octocat/plain",)]
+    assert rows("SELECT version, sha, protocol FROM mcp_versions") == [
+        ("0.1.0", run.sha, "2025-11-25")
+    ]
+    assert rows("SELECT name, verified FROM mcp_tools") == [("echo", True)]
+    assert [stage for (stage,) in rows("SELECT stage FROM run_stages ORDER BY position")] == [
+        "source",
+        "manifest",
+        "build",
+        "deploy",
+        "verify",
+        "publish",
+    ]
+
+
+def test_a_second_push_replaces_the_server_and_the_version_stays(
+    checkout: Checkout, host: ProcessHost
+) -> None:
+    first = drive(push(checkout, sample()))
+    second = drive(push(checkout, {"server.py": f"{sample()['server.py']}\n# changed\n"}))
+    assert second.state == "succeeded", log_of(second)
+    assert call(live_url(), "again") == "again"
+    assert [instance.name for instance in host.list()] == [
+        rows("SELECT host_id FROM mcp_deployments WHERE state = 'live'")[0][0]
+    ]
+    assert rows("SELECT sha FROM mcp_versions") == [(first.sha,)]
+    assert rows("SELECT run_id, state, version_id IS NULL FROM mcp_deployments ORDER BY id") == [
+        (first.id, "replaced", False),
+        (second.id, "live", True),
+    ]
+    notices = rows(
+        f"SELECT result ->> 'notices' FROM run_stages WHERE run_id = {second.id} "
+        "AND stage = 'publish'"
+    )
+    assert "raise `version`" in notices[0][0]
+
+
+def test_a_release_promotes_the_artifact_of_its_commit_without_a_build(checkout: Checkout) -> None:
+    deployed = drive(push(checkout, sample()))
+    release = drive(queue(deployed.sha, kind="release", ref="refs/tags/v0.1.0"))
+    assert release.state == "succeeded", log_of(release)
+    assert f"run {deployed.id} built this commit" in log_of(release)
+    artifacts = {row[0] for row in rows("SELECT artifact ->> 'digest' FROM mcp_deployments")}
+    assert len(artifacts) == 1
+
+
+def test_a_tag_that_does_not_match_the_version_fails_and_says_which(checkout: Checkout) -> None:
+    deployed = drive(push(checkout, sample()))
+    release = drive(queue(deployed.sha, kind="release", ref="refs/tags/v9.9.9"))
+    assert (release.state, release.title) == ("failed", "Tag v9.9.9 does not match version 0.1.0")
+    assert call(live_url(), "still") == "still"
+
+
+def test_a_release_of_a_version_that_another_commit_has_is_refused(checkout: Checkout) -> None:
+    drive(push(checkout, sample()))
+    second = drive(push(checkout, {"notes.txt": "more"}))
+    release = drive(queue(second.sha, kind="release", ref="refs/tags/v0.1.0"))
+    assert release.state == "failed"
+    assert release.error is not None
+    assert "Raise `version`" in release.error["detail"]
+
+
+def test_problems_of_mcp_yaml_come_back_all_at_once_with_their_lines(checkout: Checkout) -> None:
+    broken = manifest("version: 0.1.0", "version: one\ncolour: red")
+    run = drive(push(checkout, sample({"mcp.yaml": broken})))
+    assert run.state == "failed"
+    assert run.error is not None
+    assert [note["line"] for note in run.error["annotations"]] == [5, 6]
+    assert run.error["stage"] == "manifest"
+
+
+def test_without_mcp_yaml_the_check_shows_one(checkout: Checkout) -> None:
+    run = drive(push(checkout, {"README.md": "nothing else"}))
+    assert run.error is not None
+    assert "schema: 1" in run.error["detail"]
+
+
+def test_a_build_that_fails_is_the_authors_and_leaves_the_old_server(checkout: Checkout) -> None:
+    drive(push(checkout, sample()))
+    run = drive(push(checkout, {"requirements.txt": "this-package-does-not-exist==9.9.9\n"}))
+    assert (run.state, run.error and run.error["stage"]) == ("failed", "build"), log_of(run)
+    assert "this-package-does-not-exist" in log_of(run)
+    assert call(live_url(), "still") == "still"
+
+
+@pytest.mark.parametrize(
+    ("name", "server", "title"),
+    [
+        ("crash", "raise SystemExit('no key')", "The server crashed while it started"),
+        (
+            "not mcp",
+            "import http.server, os\n"
+            "http.server.test(http.server.SimpleHTTPRequestHandler, port=int(os.environ['PORT']))",
+            "The server answers, but not with MCP",
+        ),
+        ("silent", "import time\ntime.sleep(600)", "The server does not listen on its port"),
+    ],
+)
+def test_a_server_that_does_not_prove_itself_never_replaces_the_one_that_serves(
+    checkout: Checkout, host: ProcessHost, name: str, server: str, title: str
+) -> None:
+    drive(push(checkout, sample()))
+    quick = manifest(
+        "start_period: 20s", "start_period: 3s" if name == "silent" else "start_period: 60s"
+    )
+    run = drive(push(checkout, {"server.py": server, "mcp.yaml": quick}))
+    assert (run.state, run.title) == ("failed", title), log_of(run)
+    assert call(live_url(), name) == name
+    assert len(host.list()) == 1
+    assert rows("SELECT state FROM mcp_deployments ORDER BY id") == [("live",), ("failed",)]
+
+
+def test_a_push_that_arrives_late_gives_way_to_the_branchs_head(checkout: Checkout) -> None:
+    old = checkout.commit(sample())
+    new = checkout.commit({"notes.txt": "newer"})
+    checkout.push()
+    late = queue(old)
+    run = drive(late)
+    assert (run.state, run.superseded_by) == ("superseded", new)
+    # The event of the newer commit may be lost for ever: it has its run all the same.
+    assert rows(f"SELECT state FROM runs WHERE sha = '{new}'") == [("queued",)]
+
+
+def test_github_away_is_retried_later_and_not_blamed_on_the_author(checkout: Checkout) -> None:
+    run = push(checkout, sample())
+    checkout.github.fail("GET", "/repos/*/tarball/*", "status", status=502)
+    waiting = drive(run)
+    assert (waiting.state, waiting.retries) == ("queued", 1)
+    assert waiting.title is not None
+    assert waiting.title.startswith("Waiting:")
+    rows(f"UPDATE runs SET due_at = now() WHERE id = {run.id} RETURNING id")
+    assert drive(run).state == "succeeded"
+
+
+def test_a_run_that_is_cancelled_while_it_starts_leaves_no_server(
+    checkout: Checkout, host: ProcessHost
+) -> None:
+    slow = manifest("start_period: 20s", "start_period: 100s")
+    files = sample({"mcp.yaml": slow, "server.py": "import time\ntime.sleep(600)"})
+    run = push(checkout, files)
+    worker = threading.Thread(target=drive, args=(run,))
+    worker.start()
+    until(lambda: len(host.list()) == 1)
+    with transaction() as connection:
+        runs.cancel(connection, run.id)
+    worker.join()
+    assert read(run).state == "cancelled"
+    assert host.list() == []
+
+
+def test_a_newer_commit_stops_a_running_older_run(checkout: Checkout, host: ProcessHost) -> None:
+    slow = manifest("start_period: 20s", "start_period: 100s")
+    files = sample({"mcp.yaml": slow, "server.py": "import time\ntime.sleep(600)"})
+    run = push(checkout, files)
+    worker = threading.Thread(target=drive, args=(run,))
+    worker.start()
+    until(lambda: len(host.list()) == 1)
+    newer = push(checkout, sample())
+    worker.join()
+    assert (read(run).state, read(run).superseded_by) == ("superseded", newer.sha)
+    assert drive(newer).state == "succeeded"
+    assert len(host.list()) == 1
+
+
+def test_a_bug_of_ours_closes_the_run_with_a_reference(
+    checkout: Checkout, host: ProcessHost
+) -> None:
+    run = push(checkout, sample())
+    with transaction() as connection:
+        connection.execute("ALTER TABLE mcp_tools RENAME TO elsewhere")
+    failed = drive(run)
+    assert (failed.state, failed.title) == ("failed", "Sigil failed: an internal error")
+    assert failed.error is not None
+    assert "It was reported as" in failed.error["detail"]
+    assert host.list() == []
