@@ -66,6 +66,7 @@ def show(stack: Stack, found: SandboxRecord) -> None:
     table.add_row("logs", found.log_folder)
     table.add_row("for other tools", str(stack.places.record))
     console.print(table)
+    console.print(found.host_text)
 
 
 COMMANDS: dict[str, Callable[[], None]] = {

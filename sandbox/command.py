@@ -69,9 +69,10 @@ def demo_runs(folder: Path) -> bool:
 @contextlib.contextmanager
 def plain_failures(console: Console) -> Iterator[None]:
     """Tell a failure in plain words and exit with status 1; end in order when told to end."""
-    # A closed terminal or a `kill` ends a command as Ctrl-C does: with nothing left behind.
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    # A closed terminal or a `kill` ends a command as Ctrl-C does: with nothing left behind. SIGINT
+    # too, because a shell that starts a command in the background makes it ignore that.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         yield
     except (CommandFailed, StackError, SupervisionError, PortTaken, PlaceError) as error:

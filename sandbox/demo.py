@@ -104,6 +104,7 @@ def _play(console: Console, stack: Stack, options: Options) -> None:
         record = stack.start()
     _speak_to(record)
     console.print(f"Sigil runs at {record.web_url}, GitHub's stand-in at {record.github_url}.")
+    console.print(record.host_text, style="dim")
     account = Account.read(stack.places.github)
     copy = _working_copy(stack.places.folder / "repositories", options.repo)
     full_name = account.create_repository(copy.name)

@@ -28,7 +28,8 @@ class SandboxRecord:
         redis_url: Sigil's Redis.
         servers_folder: What Sigil builds and runs (`SIGIL_VAR`).
         log_folder: One log file for each process.
-        host: `docker` or `process`, where servers run, or `auto`.
+        host: `docker` or `process`, where servers run; `auto` is docker while an engine answers.
+        host_reason: Why there, for people.
         instance: The name that this Sigil gave itself; marks its containers.
         supervisor_pid: The process manager, parent of all the sandbox's processes.
         supervisor_socket: Where it takes supervisor's XML-RPC.
@@ -50,9 +51,16 @@ class SandboxRecord:
     servers_folder: str
     log_folder: str
     host: str
+    host_reason: str
     instance: str
     supervisor_pid: int
     supervisor_socket: str
+
+    @property
+    def host_text(self) -> str:
+        """Where servers run and why, in one sentence."""
+        where = "as plain processes" if self.host == "process" else "in containers"
+        return f"Servers run {where}: {self.host_reason}."
 
 
 def write(path: Path, record: SandboxRecord) -> None:

@@ -23,6 +23,7 @@ from sandbox import deployed, record
 from sandbox.embedded import EmbeddedRedis, Postgres
 from sandbox.github.server import APP_ID
 from sandbox.github_account import Account
+from sandbox.host_choice import HostSettings, choose_host
 from sandbox.places import CODE, Places
 from sandbox.ports import choose
 from sandbox.preflight import HOST
@@ -50,7 +51,7 @@ class Stack:
         folder: Where it keeps all; another folder is another, independent sandbox.
         port: For Sigil's web process; None for any free one.
         github_port: For the GitHub stand-in; None for any free one.
-        host: Where servers run; None leaves it to `SIGIL_HOST` and its default.
+        host: Where servers run; None takes docker if it can build here.
         settings: Further settings of Sigil's, by their environment variable.
     """
 
@@ -66,7 +67,8 @@ class Stack:
         self.places = Places(folder.absolute())
         self._port = port
         self._github_port = github_port
-        self._settings = {**({"SIGIL_HOST": host} if host else {}), **(settings or {})}
+        self._host = host
+        self._settings = dict(settings or {})
         self._redis = EmbeddedRedis(self.places.runtime / "redis")
         self.supervision = Supervision(self.places)
 
@@ -128,7 +130,8 @@ class Stack:
         github_port = choose(self._github_port, "GITHUB_PORT")
         files = make_secrets(self.places.secrets)
         web_url, github_url = f"http://{HOST}:{port}", f"http://{HOST}:{github_port}"
-        environ = self._environ(files, web_url, github_url)
+        host = choose_host() if self._host is None else HostSettings.given(self._host)
+        environ = {**self._environ(files, web_url, github_url), **host.settings, **self._settings}
         procfile = parse_procfile((CODE / "Procfile").read_text()).processes
         release = procfile.pop("release")
         webhook_url = f"{web_url}/webhook/github"
@@ -162,6 +165,7 @@ class Stack:
             servers_folder=str(self.places.servers),
             log_folder=str(self.places.logs),
             host=environ.get("SIGIL_HOST", "auto"),
+            host_reason=host.reason,
             instance=_instance(environ["DATABASE_URL"]),
             supervisor_pid=pid,
             supervisor_socket=str(self.places.supervisor_socket),
@@ -194,7 +198,6 @@ class Stack:
             "GITHUB_PRIVATE_KEY": "",
             "GITHUB_PRIVATE_KEY_FILE": str(files.private_key),
             "GITHUB_WEBHOOK_SECRETS": files.webhook_secret.read_text(),
-            **self._settings,
         }
 
     @property
