@@ -118,6 +118,8 @@ def _failed(error: httpx2.HTTPError) -> Handshake:
         return Handshake("dead", f"The server takes no connection: {cause}.", 0)
     if isinstance(error, httpx2.SSEError | httpx2.DecodingError):
         return Handshake("not-mcp", "The server's answer cannot be read.", 0)
-    if isinstance(error, httpx2.RemoteProtocolError) and "disconnected" not in cause:
+    # The library has one error for both a peer that hangs up and one that talks nonsense.
+    hung_up = "disconnected" in cause or "closed connection" in cause
+    if isinstance(error, httpx2.RemoteProtocolError) and not hung_up:
         return Handshake("not-mcp", "The server does not speak HTTP.", 0)
     return Handshake("unknown", "The connection broke off before the answer was complete.", 0)
