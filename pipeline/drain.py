@@ -27,6 +27,16 @@ _LOCK = 0x5161_6C01
 _LIMITS = """
     SELECT set_config('lock_timeout', '15s', true), set_config('statement_timeout', '30s', true),
            set_config('idle_in_transaction_session_timeout', '60s', true)"""
+# The clock, not now(): the transaction may have waited for the lock since before the newest
+# delivery came in.
+NEXT_DUE = """
+    SELECT id, guid, event, attempts, payload FROM deliveries AS due
+    WHERE state IN ('received', 'queued', 'failed') AND due_at <= clock_timestamp()
+      AND NOT EXISTS (
+          SELECT FROM deliveries AS earlier
+          WHERE earlier.repository = due.repository AND earlier.id < due.id
+            AND earlier.state IN ('received', 'queued', 'failed'))
+    ORDER BY id LIMIT 1"""
 _FIRST_DELAY = 10
 _SOURCES = Path(__file__).parent.parent
 
@@ -80,19 +90,8 @@ def process_next() -> Processed | None:
 
 
 def _next_due(connection: Connection) -> _Due | None:
-    # The clock, not now(): this transaction may have waited for the lock since before the newest
-    # delivery came in.
     with connection.cursor(row_factory=class_row(_Due)) as cursor:
-        cursor.execute(
-            """SELECT id, guid, event, attempts, payload FROM deliveries AS due
-               WHERE state IN ('received', 'queued', 'failed') AND due_at <= clock_timestamp()
-                 AND NOT EXISTS (
-                     SELECT FROM deliveries AS earlier
-                     WHERE earlier.repository = due.repository AND earlier.id < due.id
-                       AND earlier.state IN ('received', 'queued', 'failed'))
-               ORDER BY id LIMIT 1"""
-        )
-        return cursor.fetchone()
+        return cursor.execute(NEXT_DUE).fetchone()
 
 
 def _process(connection: Connection, due: _Due) -> Processed:

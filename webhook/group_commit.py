@@ -115,8 +115,9 @@ class GroupCommit:
         except psycopg.OperationalError:
             if self._connection is None:
                 raise
-            # PostgreSQL may have been restarted since the last delivery. Should the first try have
-            # been stored after all, the second is only counted as one more reception.
+            # PostgreSQL may have been restarted since the last delivery, or two web processes got
+            # the same redeliveries in another order. Should the first try have been stored after
+            # all, the second is only counted as one more reception.
             self._disconnect()
             return self._try_to_write(deliveries)
 

@@ -25,7 +25,7 @@ _RETENTION_BATCH = 1000
 
 def drain() -> None:
     """Process the deliveries that wait, and start the runs that come out of them."""
-    queues.answer()
+    _tell_the_bell(queues.answer)
     try:
         with transaction() as connection:
             deliveries.mark_queued(connection)
@@ -39,7 +39,14 @@ def drain() -> None:
         # Nothing is lost: the deliveries wait in PostgreSQL for the next sweep.
         _log.warning("PostgreSQL is away, the drain ends", error=type(error).__name__)
         return
-    queues.ring()
+    _tell_the_bell(queues.ring)
+
+
+def _tell_the_bell(tell: Callable[[], object]) -> None:
+    try:
+        tell()
+    except RedisError as error:
+        _log.warning("Redis is away, the bell is left to the sweep", error=type(error).__name__)
 
 
 def _start_runs(processed: Processed) -> None:
