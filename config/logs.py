@@ -106,8 +106,9 @@ def configure_logs() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings().log_level)
-    # httpx logs every request line at INFO, and a request to GitHub is not news.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # These log every request with its URL at INFO: no news, and a URL may hold a secret.
+    for library in ("httpx", "httpx2"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def configure_sentry() -> None:
