@@ -61,7 +61,7 @@ class SystemCollector(Collector):
         up = {part.key: part for part in (*doorbell.parts, read_host())}
         try:
             with reading() as connection:
-                totals = read_totals(connection)
+                totals = read_totals(connection, finished=True)
                 runs = read_run_durations(connection)
                 stages = read_stage_durations(connection)
         except DATABASE_AWAY as error:

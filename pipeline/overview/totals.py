@@ -13,8 +13,8 @@ class Totals:
     """The figures of one moment. Ages are seconds, None when there is nothing to be that old.
 
     Attributes:
-        deliveries: How many per state.
-        runs: How many per state.
+        deliveries: How many per state; the states that are an end may be left out.
+        runs: As `deliveries`.
         oldest_waiting: Age of the oldest delivery that is due and not processed.
         last_accepted: Seconds since the newest delivery came.
         unreported: Runs with a change that GitHub has not been told.
@@ -42,8 +42,13 @@ class Totals:
         return self.deliveries.get("dead", 0)
 
 
-def read_totals(connection: Connection) -> Totals:
-    """All figures, as of one moment when called inside `reading()`."""
+def read_totals(connection: Connection, *, finished: bool = False) -> Totals:
+    """The figures, as of one moment when called inside `reading()`.
+
+    Args:
+        finished: Also count what has come to an end, which takes longer the longer Sigil runs.
+    """
+    states = None if finished else _OPEN
     row = connection.execute(
         """
         SELECT (SELECT extract(epoch FROM now() - min(due_at)) FROM deliveries
@@ -58,22 +63,31 @@ def read_totals(connection: Connection) -> Totals:
     assert row is not None, "a SELECT without FROM has one row"
     waiting, last, unreported, oldest, now = row
     return Totals(
-        deliveries=_count(connection, "SELECT state, count(*) FROM deliveries GROUP BY state"),
-        runs=_count(connection, "SELECT state, count(*) FROM runs GROUP BY state"),
+        deliveries=_count(connection, _DELIVERIES, states),
+        runs=_count(connection, _RUNS, states),
         oldest_waiting=None if waiting is None else float(waiting),
         last_accepted=None if last is None else (now - last).total_seconds(),
         last_accepted_at=last,
         unreported=unreported,
         oldest_unreported=None if oldest is None else float(oldest),
-        live=_count(
-            connection,
-            "SELECT host, count(*) FROM mcp_deployments WHERE state = 'live' GROUP BY host",
-        ),
+        live=_count(connection, _LIVE, states),
     )
 
 
-def _count(connection: Connection, sql: str) -> dict[str, int]:
-    return {name: int(number) for name, number in connection.execute(sql).fetchall()}
+_OPEN = ["received", "queued", "failed", "dead", "running"]
+_DELIVERIES = """
+    SELECT state, count(*) FROM deliveries
+    WHERE %(states)s::text[] IS NULL OR state = ANY(%(states)s) GROUP BY state"""
+# A run that failed has come to an end, a delivery that failed has not.
+_RUNS = """
+    SELECT state, count(*) FROM runs
+    WHERE %(states)s::text[] IS NULL OR state IN ('queued', 'running') GROUP BY state"""
+_LIVE = "SELECT host, count(*) FROM mcp_deployments WHERE state = 'live' GROUP BY host"
+
+
+def _count(connection: Connection, sql: str, states: list[str] | None) -> dict[str, int]:
+    rows = connection.execute(sql, {"states": states}).fetchall()
+    return {name: int(number) for name, number in rows}
 
 
 @dataclass(frozen=True)

@@ -230,12 +230,17 @@ def test_the_totals_count_what_is_there(database_url: str) -> None:
     ) * 2
     seed.delivery(state="failed")
     seed.delivery(state="dead")
+    seed.delivery(state="done")
     seed.run(state="failed", reported_revision=1)
     seed.run(state="queued", commit=seed.sha(2))
     with reading() as connection:
         totals = read_totals(connection)
+        everything = read_totals(connection, finished=True)
     assert (totals.waiting, totals.dead, totals.unreported) == (1, 1, 1)
-    assert totals.runs == {"failed": 1, "queued": 1}
+    assert totals.runs == {"queued": 1}
+    assert everything.runs == {"failed": 1, "queued": 1}
+    assert totals.deliveries == {"failed": 1, "dead": 1}
+    assert everything.deliveries == {"failed": 1, "dead": 1, "done": 1}
     assert totals.oldest_waiting is not None
     assert totals.last_accepted is not None
 
