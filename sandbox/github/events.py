@@ -90,7 +90,6 @@ class Events:
         }
         if event == "create":
             payload |= {
-                "full_ref": ref,
                 "master_branch": repository.default_branch,
                 "description": repository.description,
             }
@@ -127,6 +126,8 @@ class Events:
 
     def status(self, repository: Repository, sender: User, item: Status) -> None:
         """A new commit status."""
+        if self._listener("status", None, repository) is None:
+            return
         commit = render_commits.commit(self.world, repository, repository.git.commit(item.sha))
         api = render.repository_url(self.world, repository)
         branches = [
@@ -149,11 +150,8 @@ class Events:
         self._emit("repository", {"action": action}, repository, sender)
 
     def _emit(self, event: str, payload: Json, repository: Repository, sender: User) -> None:
-        installation = self.world.installation_on(repository)
-        if installation is None or installation.suspended_at:
-            return
-        unasked = {event, f"{event}.{payload.get('action')}"} & UNASKED
-        if not unasked and event not in installation.events:
+        installation = self._listener(event, payload.get("action"), repository)
+        if installation is None:
             return
         common = {
             "repository": render.repository(self.world, repository),
@@ -169,6 +167,16 @@ class Events:
             installation_id=installation.id,
             repository_id=repository.id,
         )
+
+    def _listener(
+        self, event: str, action: str | None, repository: Repository
+    ) -> Installation | None:
+        """The installation that gets this event, if any does."""
+        installation = self.world.installation_on(repository)
+        if installation is None or installation.suspended_at:
+            return None
+        unasked = {event, f"{event}.{action}"} & UNASKED
+        return installation if unasked or event in installation.events else None
 
     def _pushed_repository(self, repository: Repository) -> Json:
         """In a push, GitHub writes some of the repository's fields in an older way."""

@@ -1,11 +1,13 @@
 """A bare git repository, asked through the git command. It knows nothing of GitHub."""
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 ZERO = "0" * 40
+_SHA = re.compile(r"[0-9a-f]{40}")
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -71,6 +73,9 @@ class Git:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._head: str | None = None
+        # What has a SHA never changes and is never collected, so it is read once.
+        self._known: dict[str, Commit] = {}
 
     def create(self, default_branch: str = "main") -> None:
         """Make the empty repository. Nothing that was ever pushed is collected as garbage."""
@@ -117,11 +122,14 @@ class Git:
 
     def head_branch(self) -> str:
         """The branch that HEAD names."""
-        return self.text("symbolic-ref", "--short", "HEAD")
+        if self._head is None:
+            self._head = self.text("symbolic-ref", "--short", "HEAD")
+        return self._head
 
     def set_head_branch(self, branch: str) -> None:
         """Make `branch` the default."""
         self.run("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+        self._head = branch
 
     def commit_sha(self, name: str) -> str:
         """The commit that a branch, tag or (short) SHA names.
@@ -131,7 +139,11 @@ class Git:
         """
         if name.startswith("-") or ".." in name:
             raise UnknownObject(name)
-        for candidate in (f"refs/heads/{name}", f"refs/tags/{name}", name):
+        if name in self._known:
+            return name
+        # GitHub takes no branch or tag that is named like a SHA.
+        refs = () if _SHA.fullmatch(name) else (f"refs/heads/{name}", f"refs/tags/{name}")
+        for candidate in (*refs, name):
             try:
                 return self.text(
                     "rev-parse", "--verify", "--quiet", "--end-of-options", candidate + "^{commit}"
@@ -187,7 +199,10 @@ class Git:
         Raises:
             UnknownObject: when there is none of that name.
         """
-        return self.commits(self.commit_sha(name), limit=1)[0]
+        sha = self.commit_sha(name)
+        if sha not in self._known:
+            self._known[sha] = self.commits(sha, limit=1)[0]
+        return self._known[sha]
 
     def kind(self, sha: str) -> str:
         """`commit`, `tag`, `tree` or `blob`."""

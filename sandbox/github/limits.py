@@ -113,7 +113,8 @@ class Limits:
         if use.running >= self.budgets.concurrent:
             raise secondary_exceeded(_MINUTE)
         if sum(points for _, points in use.points) + cost > self.budgets.points_per_minute:
-            raise secondary_exceeded(_wait(use.points[0][0] + _MINUTE, now))
+            oldest = use.points[0][0] if use.points else now
+            raise secondary_exceeded(_wait(oldest + _MINUTE, now))
         if content:
             recent = [moment for moment in use.content if moment > now - _MINUTE]
             if len(recent) >= self.budgets.content_per_minute:

@@ -89,19 +89,9 @@ def _entry(call: Call, entry: Entry, reference: str) -> Json:
 @endpoint("GET", "/repos/{owner}/{repo}/tarball/{ref}", permission="contents:read")
 def download_tarball(call: Call) -> Answer:
     """A redirection to the archive, with a token that is good for five minutes."""
-    return _archive(call, call.path["ref"])
-
-
-@endpoint("GET", "/repos/{owner}/{repo}/tarball", permission="contents:read")
-def download_default_tarball(call: Call) -> Answer:
-    """The same for the default branch."""
-    return _archive(call, call.repository.default_branch)
-
-
-def _archive(call: Call, reference: str) -> Answer:
     repository = call.repository
     try:
-        commit = repository.git.commit_sha(reference)
+        commit = repository.git.commit_sha(call.path["ref"])
     except UnknownObject:
         raise not_found() from None
     token = secrets.token_urlsafe(24)
