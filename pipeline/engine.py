@@ -1,6 +1,7 @@
 """The docker engine: one client a process, and its failures in Sigil's words."""
 
 import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,17 +15,27 @@ from pipeline.stages.base import StageError
 _TIMEOUT = 60
 
 
-@functools.cache
 def engine() -> docker.DockerClient:
     """The client of the engine that `DOCKER_HOST`, or the local socket, names.
 
     Raises:
         StageError: `ours`, when no engine answers.
     """
+    # RQ forks a process per job, and two processes must not share the client's open connections.
+    return _engine_of(os.getpid())
+
+
+@functools.lru_cache(maxsize=1)
+def _engine_of(_process: int) -> docker.DockerClient:
     with engine_errors():
         client = docker.from_env(timeout=_TIMEOUT)
         client.ping()
         return client
+
+
+def forget_engine() -> None:
+    """Make the next `engine` look for the engine anew."""
+    _engine_of.cache_clear()
 
 
 def answers() -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,14 +52,8 @@ def manifest(**changes: Any) -> Manifest:
         "runtime": "python",
         "entrypoint": ["python", "server.py"],
     } | changes
-    return parse("\n".join(f"{key}: {_yaml(value)}" for key, value in values.items()).encode())
-
-
-def _yaml(value: Any) -> str:
     # JSON is YAML.
-    import json  # noqa: PLC0415
-
-    return json.dumps(value)
+    return parse(json.dumps(values).encode())
 
 
 def build_input(tree: Path, output: Path, *, of: Manifest | None = None) -> BuildInput:

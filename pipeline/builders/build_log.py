@@ -28,6 +28,11 @@ class BuildLog:
         self.where = "the start"
         self.instruction = ""
 
+    @property
+    def failed(self) -> bool:
+        """Whether the engine has reported an error."""
+        return bool(self._error)
+
     def take(self, message: dict[str, Any]) -> None:
         """Log one message of the engine's stream."""
         if "stream" in message:

@@ -85,7 +85,8 @@ def run_build(build: EngineBuild, limits: Limits, *, log: Log, stop: Stop) -> st
     finally:
         # The engine ends a build, and removes its container, when the connection closes.
         _hang_up(response)
-    if not image:
+    # Every stage of a build has an image, so an image alone does not mean success.
+    if lines.failed or not image:
         raise lines.failure(limits.memory)
     return image
 

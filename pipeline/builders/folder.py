@@ -81,6 +81,11 @@ class Folder:
         """Copy the source, without history and without what is installed anew."""
         shutil.copytree(source, self.app, symlinks=True, ignore=_NOT_COPIED)
 
+    def restore(self, source: Path, name: str) -> None:
+        """Copy one file of the source again, if it is there, over what a command made of it."""
+        if (source / name).is_file():
+            shutil.copy2(source / name, self.app / name)
+
     def digest(self) -> str | None:
         """The digest of a finished artifact, or None."""
         try:

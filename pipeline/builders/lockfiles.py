@@ -19,7 +19,8 @@ class Recipe:
         found: What decided, in words for the log, such as `uv.lock`.
         manifests: Files that the dependencies follow from. They are copied before the rest of the
             source, so that a change of the source alone does not install everything again.
-        install: Commands that install all dependencies, those of the build too.
+        install: Commands that install all dependencies, those of the build too. They may change
+            the manifests; the source is copied over them afterwards.
         install_production: Commands that install what the running server needs.
         finish: Commands that need the whole source: installing or building the project itself.
         whole_tree: The dependencies lie in the repository too, so `install` needs all of it.

@@ -1,7 +1,9 @@
 """The recipe of a Node project: package-lock.json, pnpm-lock.yaml, yarn.lock or package.json.
 
-Install scripts of the project itself (`prepare` often builds) would run before its source is
-there, so scripts are left out of the install and those of the dependencies run right after it.
+Scripts that a package manager runs on install (`prepare` often builds) would run before the
+project's source is there, and without what it takes to build where only production is installed.
+So those of the project are hidden from the install, which runs those of the dependencies; after
+it runs `build`, or `prepare` when there is no `build`.
 """
 
 import json
@@ -17,7 +19,8 @@ _PNPM = "pnpm@10.34.9"
 _YARN_CLASSIC = "yarn@1.22.22"
 _YARN_BERRY = "@yarnpkg/cli-dist@4.18.1"
 
-_QUIET = ("--no-fund", "--no-audit", "--no-update-notifier", "--ignore-scripts")
+_QUIET = ("--no-fund", "--no-audit", "--no-update-notifier")
+_ON_INSTALL = ("preinstall", "install", "postinstall", "prepublish", "prepare")
 _CONFIGURATION = ("package.json", ".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml")
 _LOCAL = ("file:", "link:", "portal:", "workspace:", "./", "../")
 
@@ -31,7 +34,6 @@ class _Manager:
     package: str | None
     install: Command
     production: Command
-    rebuild: Command | None
 
 
 def node_recipe(folder: Path) -> Recipe:
@@ -44,15 +46,17 @@ def node_recipe(folder: Path) -> Recipe:
     if package is None:
         return Recipe(found="no package.json")
     manager = _manager(folder, package)
-    rebuild = (manager.rebuild,) if manager.rebuild else ()
     scripts = package.get("scripts")
-    has_build = isinstance(scripts, dict) and "build" in scripts
+    named = set(scripts) if isinstance(scripts, dict) else set()
+    build = next((name for name in ("build", "prepare") if name in named), None)
+    hidden = tuple(f"scripts.{name}" for name in _ON_INSTALL if name in named)
+    hide = (("npm", "pkg", "delete", *hidden),) if hidden else ()
     return Recipe(
         found=manager.lock or "package.json",
         manifests=present(folder, (*_CONFIGURATION, *((manager.lock,) if manager.lock else ()))),
-        install=(manager.install, *rebuild),
-        install_production=(manager.production, *rebuild),
-        finish=((manager.program, "run", "build"),) if has_build else (),
+        install=(*hide, manager.install),
+        install_production=(*hide, manager.production),
+        finish=((manager.program, "run", build),) if build else (),
         whole_tree=_has_local_packages(folder, package),
         tool_package=manager.package,
     )
@@ -61,36 +65,33 @@ def node_recipe(folder: Path) -> Recipe:
 def _manager(folder: Path, package: dict[str, Any]) -> _Manager:
     for lock in ("package-lock.json", "npm-shrinkwrap.json"):
         if (folder / lock).is_file():
-            scripts = '"hasInstallScript": true' in (folder / lock).read_text(errors="replace")
-            return _npm("ci", lock=lock, rebuild=scripts)
+            return _npm("ci", lock=lock)
     if (folder / "pnpm-lock.yaml").is_file():
         return _pnpm(package)
     if (folder / "yarn.lock").is_file():
         berry = "__metadata:" in (folder / "yarn.lock").read_text(errors="replace")
         return _yarn_berry(package) if berry else _yarn_classic(package)
-    return _npm("install", lock=None, rebuild=True)
+    return _npm("install", lock=None)
 
 
-def _npm(verb: str, *, lock: str | None, rebuild: bool) -> _Manager:
+def _npm(verb: str, *, lock: str | None) -> _Manager:
     return _Manager(
         program="npm",
         lock=lock,
         package=None,
         install=("npm", verb, *_QUIET),
         production=("npm", verb, "--omit=dev", *_QUIET),
-        rebuild=("npm", "rebuild") if rebuild else None,
     )
 
 
 def _pnpm(package: dict[str, Any]) -> _Manager:
-    install = ("pnpm", "install", "--frozen-lockfile", "--ignore-scripts")
+    install = ("pnpm", "install", "--frozen-lockfile")
     return _Manager(
         program="pnpm",
         lock="pnpm-lock.yaml",
         package=_asked_for(package, "pnpm") or _PNPM,
         install=install,
         production=(*install, "--prod"),
-        rebuild=("pnpm", "rebuild"),
     )
 
 
@@ -100,10 +101,8 @@ def _yarn_classic(package: dict[str, Any]) -> _Manager:
         program="yarn",
         lock="yarn.lock",
         package=asked if asked and asked.startswith("yarn@1.") else _YARN_CLASSIC,
-        # Yarn 1 has no way to run the scripts later, so they run here.
         install=("yarn", "install", "--frozen-lockfile", "--non-interactive"),
         production=("yarn", "install", "--frozen-lockfile", "--non-interactive", "--production"),
-        rebuild=None,
     )
 
 
@@ -117,7 +116,6 @@ def _yarn_berry(package: dict[str, Any]) -> _Manager:
         package=f"@yarnpkg/cli-dist@{version}" if known else _YARN_BERRY,
         install=("yarn", "install", "--immutable"),
         production=("yarn", "workspaces", "focus", "--all", "--production"),
-        rebuild=None,
     )
 
 

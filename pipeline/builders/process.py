@@ -161,6 +161,7 @@ class _Build:
         install = recipe.install if recipe.finish else recipe.install_production
         for command in install:
             self._step(command, "Install the dependencies")
+        self._folder.restore(self._source, "package.json")
         for command in recipe.finish:
             self._step(command, "Build the project")
 
