@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from flask import Blueprint, Request, Response, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected
 
 from config.settings import settings
 from pipeline import payloads
@@ -52,7 +52,7 @@ def make_blueprint(store: Callable[[NewDelivery], Recorded], ring: Callable[[], 
     blueprint = Blueprint("receiver", __name__, url_prefix="/webhook")
     blueprint.register_error_handler(Refused, _explain)
 
-    @blueprint.post("/github")
+    @blueprint.post("/github", provide_automatic_options=False)
     def receive() -> Response:
         delivery = _delivery(request, signed_body(request))
         recorded = _stored(delivery, store)
@@ -60,7 +60,7 @@ def make_blueprint(store: Callable[[NewDelivery], Recorded], ring: Callable[[], 
             ring()
         return _json(202, _answer(recorded))
 
-    @blueprint.route("/github", methods=_OTHER_METHODS)
+    @blueprint.route("/github", methods=_OTHER_METHODS, provide_automatic_options=False)
     def refuse_method() -> Response:
         raise Refused(
             405,
@@ -105,7 +105,6 @@ def signed_body(request: Request) -> bytes:
     Raises:
         Refused: it is too large, of another type, incomplete, or not signed with our secret.
     """
-    request.max_content_length = MAX_BODY
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()
     if request.mimetype != "application/json":
@@ -115,12 +114,14 @@ def signed_body(request: Request) -> bytes:
             else "GitHub sends application/json."
         )
         raise Refused(415, "The content type is not application/json", hint)
+    # A chunked body announces no length. Werkzeug cuts it off here, and does not say that it did.
+    request.max_content_length = MAX_BODY + 1
     try:
         body = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        raise _too_large() from None
     except ClientDisconnected:
         raise Refused(400, "The body is incomplete", "The connection ended early.") from None
+    if len(body) > MAX_BODY:
+        raise _too_large()
     secrets = [secret.get_secret_value().encode() for secret in settings().github_webhook_secrets]
     if not is_signed(body, request.headers.get("X-Hub-Signature-256", ""), secrets):
         raise Refused(
