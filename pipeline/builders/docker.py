@@ -150,7 +150,8 @@ class _Build:
                 titles=titles,
             ),
             Limits(
-                seconds=max(1.0, self._deadline - time.monotonic()),
+                deadline=self._deadline,
+                seconds=current.build_timeout,
                 memory=parse_memory(current.build_memory),
                 cpus=current.build_cpus,
             ),

@@ -30,8 +30,16 @@ _CPU_PERIOD = 100_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What one build may use: seconds, bytes, processors."""
+    """What one build may use.
 
+    Attributes:
+        deadline: When it has to be finished, on the monotonic clock.
+        seconds: The limit that the deadline came from, for messages.
+        memory: Bytes.
+        cpus: Processors.
+    """
+
+    deadline: float
     seconds: float
     memory: int
     cpus: float
@@ -71,9 +79,8 @@ def run_build(build: EngineBuild, limits: Limits, *, log: Log, stop: Stop) -> st
     with build.context, engine_errors():
         response = _post(build, limits)
     image = ""
-    deadline = time.monotonic() + limits.seconds
     try:
-        for message in _until(response, deadline, stop):
+        for message in _until(response, limits.deadline, stop):
             lines.take(message)
             image = message.get("aux", {}).get("ID", image)
     except TimeoutError:
