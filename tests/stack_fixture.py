@@ -1,0 +1,161 @@
+"""The whole system as real processes, and what a person does with it: push, look, click."""
+
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+import requests
+
+from sandbox.record import SandboxRecord
+from sandbox.stack import Stack
+from tests.github_fixture import Checkout, new_repository
+from tests.polling import eventually
+
+SAMPLES = Path(__file__).parent / "samples"
+
+# Dead workers are found in seconds instead of tens of them.
+QUICK = {
+    "SIGIL_HEARTBEAT": "0.3",
+    "SIGIL_HEARTBEAT_LOST": "3",
+    "SIGIL_SWEEP_INTERVAL": "1",
+    "GITHUB_TIMEOUT": "2",
+}
+
+
+@dataclass
+class RemoteGitHub:
+    """The stand-in of a running system, as seen from outside it."""
+
+    url: str
+    token: str
+    login: str
+
+    @property
+    def user(self) -> SimpleNamespace:
+        """The account that owns everything."""
+        return SimpleNamespace(login=self.login)
+
+    def git_url(self, full_name: str) -> str:
+        """A remote that may push."""
+        return f"{self.url.replace('://', f'://{self.login}:{self.token}@')}/{full_name}.git"
+
+    def control(self, method: str, path: str, **body: Any) -> None:
+        """Use a control of the sandbox's that GitHub does not have."""
+        url = f"{self.url}/_sandbox{path}"
+        requests.request(method, url, json=body or None, timeout=30).raise_for_status()
+
+
+@dataclass
+class System:
+    """A running system."""
+
+    stack: Stack
+    folder: Path
+
+    @property
+    def config(self) -> SandboxRecord:
+        """Its URLs and secrets."""
+        return self.stack.config
+
+    @property
+    def github(self) -> RemoteGitHub:
+        """Its GitHub."""
+        config = self.config
+        return RemoteGitHub(config.github_url, config.github_user_token, config.github_user)
+
+    def repository(self, name: str) -> Checkout:
+        """A new repository with the App installed on it, as on all of the account's."""
+        return new_repository(self.github, name, self.folder / name)
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What the database says."""
+        with psycopg.connect(self.config.database_url, autocommit=True) as connection:
+            cursor = connection.execute(query, parameters)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def run_of(self, sha: str) -> dict[str, Any] | None:
+        """The newest run of a commit, as the web process tells it."""
+        listed = requests.get(f"{self.config.web_url}/runs.json?sha={sha}", timeout=30).json()
+        if not listed["runs"]:
+            return None
+        number = listed["runs"][0]["id"]
+        run: dict[str, Any] = requests.get(
+            f"{self.config.web_url}/runs/{number}.json", timeout=30
+        ).json()
+        return run
+
+    def finished(self, sha: str, *, seconds: float = 120) -> dict[str, Any]:
+        """Wait until the newest run of a commit has ended; return it."""
+
+        def ended() -> dict[str, Any] | None:
+            run = self.run_of(sha)
+            return run if run and run["finished"] else None
+
+        ended_run = eventually(ended, seconds=seconds)
+        assert ended_run is not None
+        return ended_run
+
+    def reported(self, checkout: Checkout, sha: str) -> list[dict[str, Any]]:
+        """Wait until every check run of a commit is completed; return them."""
+
+        def completed() -> list[dict[str, Any]] | None:
+            checks = checkout.checks(sha)
+            closed = checks and all(check["status"] == "completed" for check in checks)
+            return checks if closed else None
+
+        done = eventually(completed, seconds=90)
+        assert done is not None
+        return done
+
+    def log(self, number: int) -> str:
+        """The log of a run."""
+        return requests.get(f"{self.config.web_url}/runs/{number}/log.txt", timeout=30).text
+
+    def kill_workers(self, process: str) -> int:
+        """kill −9 everything that works below a process of the Procfile; return how many."""
+        pool = psutil.Process(self.stack.processes.pid(process))
+        workers = [
+            child
+            for child in pool.children(recursive=True)
+            if "workers.worker" in " ".join(child.cmdline())
+        ]
+        for worker in workers:
+            worker.send_signal(signal.SIGKILL)
+        return len(workers)
+
+    def servers(self) -> list[psutil.Process]:
+        """The processes of deployed servers and of builds."""
+        marked = []
+        for process in psutil.process_iter(["pid"]):
+            try:
+                inside = str(self.config.servers_folder) in " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            if inside:
+                marked.append(process)
+        return marked
+
+
+def plain(name: str, changes: Mapping[str, str] | None = None) -> dict[str, str | bytes]:
+    """The files of the sample that builds fastest, as a package of that name."""
+    folder = SAMPLES / "plain-http"
+    files: dict[str, str | bytes] = {path.name: path.read_text() for path in folder.iterdir()}
+    files["mcp.yaml"] = str(files["mcp.yaml"]).replace("name: plain", f"name: {name}")
+    return files | dict(changes or {})
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system with the process host, for all tests of a module."""
+    folder = Path(tempfile.mkdtemp(prefix="sigil-system-"))
+    stack = Stack(folder / "sandbox", host="process", settings=QUICK)
+    stack.start()
+    yield System(stack, tmp_path_factory.mktemp("clones"))
+    stack.stop()
