@@ -44,7 +44,7 @@ def status() -> None:
     if found is None:
         console.print("Nothing runs. `make up` starts the system.")
         sys.exit(3)
-    for name, state in stack.supervision.states().items():
+    for name, state in stack.processes.states().items():
         console.print(f"  {name:<10} {state.lower()}")
     show(stack, found)
 

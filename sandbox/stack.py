@@ -70,7 +70,7 @@ class Stack:
         self._host = host
         self._settings = dict(settings or {})
         self._redis = EmbeddedRedis(self.places.runtime / "redis")
-        self.supervision = Supervision(self.places)
+        self.processes = Supervision(self.places)
 
     @property
     def config(self) -> SandboxRecord:
@@ -86,7 +86,7 @@ class Stack:
 
     def running(self) -> SandboxRecord | None:
         """The record of the system that runs in this folder, or None."""
-        return record.read(self.places.record) if self.supervision.running() else None
+        return record.read(self.places.record) if self.processes.running() else None
 
     def start(self) -> SandboxRecord:
         """Start an empty system, or find it running.
@@ -137,14 +137,14 @@ class Stack:
         webhook_url = f"{web_url}/webhook/github"
         github = _github_program(self.places, github_port, webhook_url, files)
         programs = [*self._databases(), github, *_sigil(procfile)]
-        pid = self.supervision.start(programs, environ)
+        pid = self.processes.launch(programs, environ)
         for name in OWN:
-            self.supervision.begin(name)
+            self.processes.start(name)
         self._await(REDIS, self._redis.answers)
         self._await(POSTGRES, lambda: _database_answers(environ["DATABASE_URL"]))
         self._release(release, environ)
         for name in procfile:
-            self.supervision.begin(name)
+            self.processes.start(name)
         self._await(GITHUB, (self.places.github / "github.json").exists)
         self._await("web", lambda: _http_answers(f"{web_url}/healthz"))
         account = Account.read(self.places.github)
@@ -242,14 +242,14 @@ class Stack:
         return "\n".join([f"{name} {what}. The end of {log}:", *(f"    {line}" for line in end)])
 
     def _end_everything(self) -> bool:
-        was_there = self.supervision.running()
+        was_there = self.processes.running()
         if was_there:
             # First what could start further servers, then the servers, then what they all need.
-            applications = set(self.supervision.states()) - set(OWN)
-            self.supervision.end(*applications)
+            applications = set(self.processes.states()) - set(OWN)
+            self.processes.stop(*applications)
         left = record.read(self.places.record)
         deployed.end_servers(self.places.servers, left.instance if left else "")
-        self.supervision.stop()
+        self.processes.shut_down()
         ended = kill_marked(MARK, str(self.places.folder))
         self.places.record.unlink(missing_ok=True)
         shutil.rmtree(self.places.runtime, ignore_errors=True)

@@ -1,8 +1,8 @@
 """The sandbox's process manager: supervisord, which restarts what dies and ends all in order."""
 
+import contextlib
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -50,7 +50,7 @@ class Supervision:
         self._config = places.folder / "supervisord.conf"
         self._pid_file = places.runtime / "supervisord.pid"
 
-    def start(self, programs: Sequence[Program], environ: Mapping[str, str]) -> int:
+    def launch(self, programs: Sequence[Program], environ: Mapping[str, str]) -> int:
         """Start supervisord with no program running yet; return its process id.
 
         Raises:
@@ -111,7 +111,8 @@ class Supervision:
                 f"stopwaitsecs={program.stop_wait}",
                 "killasgroup=true",
                 "redirect_stderr=true",
-                f"stdout_logfile={_escaped(log)}",
+                # Supervisor expands this one twice.
+                f"stdout_logfile={_escaped(_escaped(log))}",
                 "stdout_logfile_maxbytes=10MB",
                 "stdout_logfile_backups=1",
             ]
@@ -147,11 +148,11 @@ class Supervision:
         """The process id of a program, 0 when it does not run."""
         return int(self._call("getProcessInfo", name)["pid"])
 
-    def begin(self, name: str) -> None:
+    def start(self, name: str) -> None:
         """Start a program, without waiting. No error when it runs already."""
         self._ask("startProcess", name, unless=Faults.ALREADY_STARTED)
 
-    def end(self, *names: str) -> None:
+    def stop(self, *names: str) -> None:
         """Stop programs at the same time and wait until they ended. No error when they do not run.
 
         Each is asked first, and killed when it takes longer than its `stop_wait`.
@@ -162,7 +163,7 @@ class Supervision:
             time.sleep(0.05)
 
     def kill(self, name: str) -> None:
-        """Kill a program with SIGKILL; it is started again.
+        """Kill a program and all that it started with SIGKILL; it is started again.
 
         Raises:
             SupervisionError: when it does not run.
@@ -170,9 +171,13 @@ class Supervision:
         pid = self.pid(name)
         if not pid:
             raise SupervisionError(f"{name} does not run.")
-        os.kill(pid, signal.SIGKILL)
+        process = psutil.Process(pid)
+        # The parent first, or it would replace its children at once.
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
 
-    def stop(self) -> None:
+    def shut_down(self) -> None:
         """Stop all programs, those of the highest priority number first, and supervisord itself."""
         try:
             process = psutil.Process(int(self._pid_file.read_text()))

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,22 +70,26 @@ def test_a_job_is_finished_when_redis_is_stopped_under_it(
     environ: dict[str, str], own_redis: EmbeddedRedis, tmp_path: Path
 ) -> None:
     started, go_on, done = (tmp_path / name for name in ("started", "go-on", "done"))
+    log = tmp_path / "log"
     # A heartbeat a second, so that the test need not wait for RQ's thirty.
     program = (
-        "from config.redis import redis; from workers.worker import SigilWorker;"
+        "from config.logs import configure_logs; from config.redis import redis;"
+        "from workers.worker import SigilWorker; configure_logs();"
         "SigilWorker(['runs'], connection=redis(), job_monitoring_interval=1).work()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], env=environ, stderr=subprocess.PIPE, text=True
-    ) as worker:
+    with log.open("w") as stderr:
+        worker = psutil.Popen([sys.executable, "-c", program], env=environ, stderr=stderr)
+    try:
         enqueue(own_redis, "wait_for", started, go_on, done)
         eventually(started.exists)
         own_redis.stop()
-        assert worker.stderr is not None
-        eventually(lambda: "Redis is away" in worker.stderr.readline())  # type: ignore[union-attr]
+        eventually(lambda: "Redis is away" in log.read_text())
         go_on.touch()
         eventually(done.exists)
-        worker.kill()
+    finally:
+        for process in (*worker.children(recursive=True), worker):
+            process.kill()
+        worker.wait()
 
 
 def test_sigterm_ends_an_idle_pool_and_its_workers(pool: psutil.Popen) -> None:
