@@ -13,6 +13,7 @@ from config.settings import settings
 from pipeline import deliveries, lookups, runner, runs, tidy
 from pipeline.drain import Processed, process_next
 from pipeline.github import report as github_report
+from pipeline.hosts.choose import choose_host
 from pipeline.stages.base import StageError
 from workers import queues
 
@@ -119,8 +120,10 @@ def sweep() -> None:
 
 
 def clear_up() -> None:
-    """Stop servers that nothing wants, and remove what old runs left behind."""
+    """Bring back servers that should run, stop those that nothing wants, and remove what old runs
+    left behind."""
     try:
+        choose_host(settings()).resume()
         tidy.stop_unwanted_servers()
         discarded = tidy.discard_old_artifacts()
         folders = tidy.remove_old_folders()

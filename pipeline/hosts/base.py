@@ -82,3 +82,8 @@ class Host(Protocol):
     def list(self) -> list[Instance]:
         """All servers of Sigil's on this host."""
         ...
+
+    def resume(self) -> None:
+        """Bring back the servers that ran here before the machine was stopped. Cheap when they
+        run; called now and then."""
+        ...

@@ -99,6 +99,9 @@ class DockerHost:
             )
             return [_instance(container) for container in found]
 
+    def resume(self) -> None:
+        """Nothing to do: the engine's restart policy brings its containers back."""
+
 
 def _get(name: str) -> Container | None:
     try:
