@@ -30,15 +30,17 @@ _SOCKET_LIMIT = 107 - 10
 _START, _END = 20.0, 30.0
 _POLL = 0.05
 
+# Paths are relative to the folder that supervisord runs in, so that no character of the folder's
+# own path can mean something to supervisord.
 _CONFIGURATION = """\
 [unix_http_server]
 file = {socket}
 chmod = 0700
 [supervisord]
-logfile = {folder}/supervisord.log
+logfile = supervisord.log
 logfile_maxbytes = 5MB
 logfile_backups = 1
-pidfile = {folder}/supervisord.pid
+pidfile = supervisord.pid
 {user}
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
@@ -133,6 +135,8 @@ class Keeper:
             if not self.runs():
                 return
             process = psutil.Process(self._call("getPID"))
+            # All at once; a shutdown alone would stop one after the other.
+            self._call("stopAllProcesses")
             self._call("shutdown")
             try:
                 process.wait(timeout=_END)
@@ -142,8 +146,7 @@ class Keeper:
 
     def _configuration(self) -> str:
         return _CONFIGURATION.format(
-            socket=_escaped(str(self._socket())),
-            folder=_escaped(str(self.folder)),
+            socket=os.path.relpath(self._socket(), self.folder),
             # supervisord complains when root does not say so.
             user="user = root" if os.geteuid() == 0 else "",
         )
@@ -172,11 +175,6 @@ class Keeper:
             if time.monotonic() > deadline:
                 raise _trouble(problem)
             time.sleep(_POLL)
-
-
-def _escaped(text: str) -> str:
-    # supervisord expands %(…)s in every value.
-    return text.replace("%", "%%")
 
 
 @contextmanager

@@ -29,6 +29,7 @@ MARK = "SIGIL_SERVER"
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
+# Paths are relative to the folder that supervisord runs in.
 # A server that ends within 3 seconds counts as a failed start; after three more tries, 1, 2 and 3
 # seconds apart, supervisord gives up. A server that has lived longer is restarted at once.
 _PROGRAM = """\
@@ -193,15 +194,15 @@ def _launch(spec: DeploymentSpec, files: _Files, taken: set[int]) -> dict[str, A
 
 def _program(name: str, files: _Files) -> str:
     def quoted(path: Path | str) -> str:
-        # supervisord splits the command as a shell does, and expands %(…)s.
+        # supervisord splits the command as a shell does, and expands what follows a %.
         return '"' + str(path).replace('"', '\\"').replace("%", "%%") + '"'
 
     return _PROGRAM.format(
         name=name,
         python=quoted(sys.executable),
         launcher=quoted(_LAUNCHER),
-        spec=quoted(files.spec),
-        log=str(files.log).replace("%", "%%"),
+        spec=f"servers/{files.spec.name}",
+        log=f"servers/{files.log.name}",
     )
 
 
