@@ -46,10 +46,26 @@ class RemoteGitHub:
         """A remote that may push."""
         return f"{self.url.replace('://', f'://{self.login}:{self.token}@')}/{full_name}.git"
 
-    def control(self, method: str, path: str, **body: Any) -> None:
-        """Use a control of the sandbox's that GitHub does not have."""
+    def fail(self, method: str, path: str, **how: Any) -> None:
+        """Make calls of an operation go wrong; `how` as in `sandbox.github.Fault`."""
+        self._control("POST", "/faults", {"method": method, "path": path, **how})
+
+    def behave(self) -> None:
+        """Forget all faults, and let go of calls that hang."""
+        self._control("DELETE", "/faults")
+
+    def webhooks(self, **mischief: Any) -> None:
+        """Hold webhooks back, or send them in another order, as the stand-in's control says."""
+        self._control("PATCH", "/webhooks", mischief)
+
+    def be_generous(self) -> None:
+        """Lift the secondary limits, which a module full of tests would use up."""
+        names = ("per_hour", "points_per_minute", "content_per_minute", "content_per_hour")
+        self._control("PATCH", "/limits", dict.fromkeys(names, 10**6))
+
+    def _control(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         url = f"{self.url}/_sandbox{path}"
-        requests.request(method, url, json=body or None, timeout=30).raise_for_status()
+        requests.request(method, url, json=body, timeout=30).raise_for_status()
 
 
 @dataclass
@@ -157,5 +173,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = Path(tempfile.mkdtemp(prefix="sigil-system-"))
     stack = Stack(folder / "sandbox", host="process", settings=QUICK)
     stack.start()
-    yield System(stack, tmp_path_factory.mktemp("clones"))
+    started = System(stack, tmp_path_factory.mktemp("clones"))
+    started.github.be_generous()
+    yield started
     stack.stop()

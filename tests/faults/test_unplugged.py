@@ -105,12 +105,11 @@ def test_a_worker_killed_in_any_stage_is_replaced_by_another(
 def test_workers_killed_while_they_report_leave_no_check_open(system: System) -> None:
     checkout = system.repository("killed-report")
     sha = checkout.commit(plain("killed-report"))
-    slow = {"method": "POST", "path": "/repos/*/check-runs", "kind": "hang", "seconds": 30}
-    system.github.control("POST", "/faults", **slow)
+    system.github.fail("POST", "/repos/*/check-runs", kind="hang", seconds=30)
     checkout.push()
     eventually(lambda: system.rows("SELECT 1 FROM runs WHERE sha = %s", sha))
     system.kill_workers("worker")
-    system.github.control("DELETE", "/faults")
+    system.github.behave()
     settled(system, checkout, sha, "killed-report")
 
 
@@ -249,12 +248,12 @@ def test_pushes_delivered_in_the_wrong_order_end_with_the_newest(system: System)
     first = checkout.commit(plain("reordered"))
     checkout.push()
     settled(system, checkout, first, "reordered")
-    system.github.control("PATCH", "/webhooks", paused=True)
+    # Each push announces itself by a `push` and a `check_suite`: held until all four are there,
+    # then sent with the newest first.
+    system.github.webhooks(reverse=4)
     for text in ("2", "3"):
         newest = checkout.commit({"a.txt": text})
         checkout.push()
-    system.github.control("PATCH", "/webhooks", reverse=100)
-    system.github.control("PATCH", "/webhooks", paused=False)
     settled(system, checkout, newest, "reordered")
     eventually(lambda: system.rows("SELECT 1 FROM runs WHERE state IN ('queued','running')") == [])
     ((live,),) = system.rows(
@@ -285,12 +284,12 @@ def test_github_failing_at_every_report_call(system: System, fault: dict[str, An
         ("PATCH", "/repos/*/check-runs/*"),
         ("POST", "/repos/*/statuses/*"),
     ):
-        system.github.control("POST", "/faults", method=method, path=path, **fault)
+        system.github.fail(method, path, **fault)
     checkout.push()
     settled(system, checkout, sha, name)
     newest, *_ = checkout.statuses(sha)
     assert newest["state"] == "success"
-    system.github.control("DELETE", "/faults")
+    system.github.behave()
 
 
 def test_workers_told_to_end_hand_their_run_back(system: System) -> None:
