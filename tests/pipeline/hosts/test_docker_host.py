@@ -1,6 +1,5 @@
 """Servers as containers of a real engine."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
