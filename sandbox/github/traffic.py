@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class Traffic:
         path.write_text("")
 
     def record(self, template: str, request: Request, response: Response, fault: bool) -> None:
-        """Append one exchange.
+        """Append one exchange, with the moment of the answer (`at`, seconds since the epoch).
 
         Args:
             template: the path as GitHub's description of its API writes it.
@@ -34,6 +35,7 @@ class Traffic:
         """
         streamed = response.is_streamed or response.direct_passthrough
         entry = {
+            "at": time.time(),
             "method": request.method,
             "template": template,
             "path": request.path,

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from sandbox.repository import git, sample
-from sandbox.stack import MARK
+from sandbox.stack import MARK, Stack
 from tests.polling import eventually
 
 PROGRAM = """
@@ -93,14 +94,20 @@ def left_behind(folder: Path) -> list[str]:
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a demo keeps its things; removed afterwards, wherever they are."""
+    yield tmp_path / "demo"
+    Stack(tmp_path / "demo").erase()
+
+
+@pytest.fixture
 def own(tmp_path: Path) -> Path:
     """A repository of the user's."""
-    tmp_path.chmod(0o755)
     return sample(tmp_path).folder
 
 
-def test_a_push_is_shown_and_a_second_one_too_until_ctrl_c(tmp_path: Path) -> None:
-    demo = Demo(tmp_path / "demo")
+def test_a_push_is_shown_and_a_second_one_too_until_ctrl_c(tmp_path: Path, folder: Path) -> None:
+    demo = Demo(folder)
     demo.wait_for(r"is live with 3 tools")
     demo.wait_for(r"result .*\{")
     remote = demo.wait_for(r"The remote, .*: (http://\S+\.git)")[1]
@@ -115,12 +122,12 @@ def test_a_push_is_shown_and_a_second_one_too_until_ctrl_c(tmp_path: Path) -> No
     demo.press_ctrl_c()
     assert demo.end() == 0
     assert "Stopped. Nothing is left running" in demo.output
-    assert left_behind(tmp_path / "demo") == []
+    assert left_behind(folder) == []
 
 
-def test_once_ends_with_success_after_the_tool_call(tmp_path: Path, own: Path) -> None:
+def test_once_ends_with_success_after_the_tool_call(folder: Path, own: Path) -> None:
     demo = Demo(
-        tmp_path / "demo",
+        folder,
         ONCE="1",
         REPO=str(own),
         TOOL="days_between",
@@ -128,21 +135,21 @@ def test_once_ends_with_success_after_the_tool_call(tmp_path: Path, own: Path) -
     )
     assert demo.end() == 0, demo.output
     assert re.search(r"call +days_between\(.*\n.*result +30", demo.output)
-    assert left_behind(tmp_path / "demo") == []
+    assert left_behind(folder) == []
 
 
-def test_once_ends_with_failure_when_the_tool_fails(tmp_path: Path, own: Path) -> None:
+def test_once_ends_with_failure_when_the_tool_fails(folder: Path, own: Path) -> None:
     arguments = '{"value": 1, "from_unit": "km", "to_unit": "kg"}'
-    demo = Demo(tmp_path / "demo", ONCE="1", REPO=str(own), TOOL="convert", ARGS=arguments)
+    demo = Demo(folder, ONCE="1", REPO=str(own), TOOL="convert", ARGS=arguments)
     assert demo.end() == 1
     assert "No tool of the server could be called" in demo.output
 
 
-def test_a_failing_run_says_why_and_ends_with_failure(tmp_path: Path, own: Path) -> None:
+def test_a_failing_run_says_why_and_ends_with_failure(folder: Path, own: Path) -> None:
     (own / "mcp.yaml").write_text((own / "mcp.yaml").read_text() + "entrypont: []\n")
     git(own, "commit", "--quiet", "--all", "--message", "Break it")
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "demo")],
+        [sys.executable, "-c", PROGRAM, str(folder)],
         env={**os.environ, "ONCE": "1", "REPO": str(own)},
         capture_output=True,
         text=True,
@@ -152,21 +159,21 @@ def test_a_failing_run_says_why_and_ends_with_failure(tmp_path: Path, own: Path)
     assert "The run failed in manifest" in done.stdout
     assert re.search(r"mcp\.yaml:\d+: .*entrypoint", done.stdout)
     assert "Traceback" not in done.stdout + done.stderr
-    assert left_behind(tmp_path / "demo") == []
+    assert left_behind(folder) == []
 
 
-def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
-    demo = Demo(tmp_path / "demo")
-    eventually((tmp_path / "demo" / "log" / "supervisord.log").exists)
+def test_ctrl_c_while_it_starts_leaves_nothing(folder: Path) -> None:
+    demo = Demo(folder)
+    eventually((folder / "log" / "supervisord.log").exists)
     demo.press_ctrl_c()
     assert demo.end() == 0
-    assert left_behind(tmp_path / "demo") == []
+    assert left_behind(folder) == []
 
 
-def test_a_second_demo_of_the_same_folder_is_refused(tmp_path: Path) -> None:
-    first = Demo(tmp_path / "demo")
-    eventually((tmp_path / "demo" / "log" / "supervisord.log").exists)
-    second = Demo(tmp_path / "demo")
+def test_a_second_demo_of_the_same_folder_is_refused(folder: Path) -> None:
+    first = Demo(folder)
+    eventually((folder / "log" / "supervisord.log").exists)
+    second = Demo(folder)
     assert second.end() == 1
     assert "in another terminal" in second.output
     first.press_ctrl_c()

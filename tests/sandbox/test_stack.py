@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     deep = tmp_path / ("a-very-long-name-" * 10) / "with a space and 100%"
     deep.mkdir(parents=True)
     yield deep
-    Stack(deep).stop()
+    Stack(deep).erase()
 
 
 def test_the_record_says_how_to_reach_every_part(system: System) -> None:
