@@ -109,7 +109,13 @@ class _Build:
         self._have_base(base)
         stdio = self._manifest.transport.type == "stdio"
         bridge_image = self._bridge_image(base) if stdio else None
-        dockerfile = render(self._manifest, recipe, base=base, bridge_image=bridge_image)
+        dockerfile = render(
+            self._manifest,
+            recipe,
+            base=base,
+            bridge_image=bridge_image,
+            labels=labels(self._request),
+        )
         return self._run(self._folder, dockerfile=dockerfile, path=DOCKERFILE)
 
     def _have_base(self, name: str) -> None:
@@ -146,7 +152,8 @@ class _Build:
                 context=pack(folder, dockerfile=dockerfile, keep=path),
                 dockerfile=path,
                 tag=tag or self.tag,
-                labels={} if tag else labels(self._request),
+                # In a Dockerfile of ours they are an instruction: given here, each would be a step.
+                labels={} if dockerfile else labels(self._request),
                 titles=titles,
             ),
             Limits(

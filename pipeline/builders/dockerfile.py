@@ -1,8 +1,12 @@
 """Renders Dockerfiles and reads back which instruction does what. Pure: no engine, no network."""
 
+import functools
 import re
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+
+from jinja2 import Environment
 
 from pipeline.builders import bridge
 from pipeline.builders.lockfiles import Recipe
@@ -38,18 +42,27 @@ def base_image(pattern: str, runtime: Runtime) -> str:
     return pattern.replace("{version}", runtime.version or DEFAULT_VERSIONS[runtime.type])
 
 
-def render(manifest: Manifest, recipe: Recipe, *, base: str, bridge_image: str | None) -> str:
+def render(
+    manifest: Manifest,
+    recipe: Recipe,
+    *,
+    base: str,
+    bridge_image: str | None,
+    labels: Mapping[str, str],
+) -> str:
     """The Dockerfile of a Python or Node server.
 
     Args:
         base: The base image.
         bridge_image: An image with the bridge in /opt/bridge, for a stdio server.
+        labels: The image's labels.
     """
     runtime = manifest.runtime
     return (
-        environment("docker")
+        _templates()
         .get_template(f"{runtime.type}.Dockerfile.j2")
         .render(
+            labels=labels,
             base=base,
             version_check=_version_check(runtime),
             system_packages=manifest.build.system_packages,
@@ -60,6 +73,24 @@ def render(manifest: Manifest, recipe: Recipe, *, base: str, bridge_image: str |
             command=_command(manifest),
         )
     )
+
+
+@functools.cache
+def _templates() -> Environment:
+    templates = environment("docker")
+    templates.filters["quoted"] = _quoted
+    return templates
+
+
+def _quoted(value: str) -> str:
+    """A value for LABEL: on one line, in quotes, and with nothing for the engine to expand.
+
+    Source: https://docs.docker.com/reference/dockerfile/#environment-replacement
+    """
+    text = " ".join(value.split())
+    for character in ("\\", '"', "$"):
+        text = text.replace(character, f"\\{character}")
+    return f'"{text}"'
 
 
 def _version_check(runtime: Runtime) -> tuple[str, ...] | None:

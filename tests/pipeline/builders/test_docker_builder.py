@@ -61,7 +61,8 @@ def _containers_of(word: str) -> list[str]:
 def test_an_image_says_where_it_comes_from_and_runs_as_nobody(
     build: Callable[..., tuple[Artifact, Lines]], tmp_path: Path
 ) -> None:
-    artifact, _ = build(write_tree(tmp_path / "tree", {"server.py": ""}), manifest(title="A probe"))
+    title = "A \"probe\" for $5 'x' \\"
+    artifact, _ = build(write_tree(tmp_path / "tree", {"server.py": ""}), manifest(title=title))
 
     image = engine().images.get(artifact.reference)
     assert image.id == artifact.digest
@@ -69,7 +70,7 @@ def test_an_image_says_where_it_comes_from_and_runs_as_nobody(
     assert image.labels["org.opencontainers.image.source"] == "https://github.com/octo-org/probe"
     assert image.labels["org.opencontainers.image.revision"] == SHA
     assert image.labels["org.opencontainers.image.version"] == "1.0.0"
-    assert image.labels["org.opencontainers.image.title"] == "A probe"
+    assert image.labels["org.opencontainers.image.title"] == title
     assert _output(artifact, "id", "-u").strip() == "10001"
     assert "server.py" in _output(artifact, "ls", "/app")
 

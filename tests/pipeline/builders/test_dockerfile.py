@@ -11,7 +11,8 @@ from tests.servers import SAMPLES, manifest, write_tree
 
 def _render(tree: Path, of: Manifest) -> str:
     bridge = "the-bridge" if of.transport.type == "stdio" else None
-    return render(of, recipe_of(of, tree), base="the-base", bridge_image=bridge)
+    recipe = recipe_of(of, tree)
+    return render(of, recipe, base="the-base", bridge_image=bridge, labels={"a.b": "c d"})
 
 
 def _instructions(dockerfile: str, word: str) -> list[str]:
@@ -43,7 +44,20 @@ def test_the_server_does_not_run_as_root(tmp_path: Path) -> None:
     text = _render(tmp_path, manifest())
 
     assert _instructions(text, "USER") == ["USER 10001:10001"]
-    assert text.index("\nUSER ") < text.index("\nCMD ")
+
+
+def test_the_project_is_installed_before_root_is_left(tmp_path: Path) -> None:
+    text = _render(SAMPLES / "clock-http", manifest())
+
+    assert text.index("#: Install the project") < text.index("\nUSER ")
+
+
+def test_after_the_source_comes_only_what_differs_for_every_commit(tmp_path: Path) -> None:
+    text = _render(SAMPLES / "time-stdio", manifest())
+
+    rest = text[text.index("#: Copy the source") :]
+    assert [line.split()[0] for line in rest.splitlines()[1:] if line] == ["COPY", "LABEL"]
+    assert _instructions(text, "LABEL") == ['LABEL a.b="c d"']
 
 
 def test_the_entrypoint_reaches_the_server_as_it_is(tmp_path: Path) -> None:
