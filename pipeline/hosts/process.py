@@ -3,7 +3,8 @@
 It does not isolate servers from the machine or from one another, so production refuses it. A
 server has to listen on `PORT` (and should on `HOST`): the port in mcp.yaml is not used, because
 two servers may ask for the same one. The memory limit holds for each process of a server, by its
-data segment; the processor limit is not enforced.
+data segment (a small Node server has 118 MiB of it, of which 80 are in memory); the processor
+limit is not enforced.
 """
 
 import json
