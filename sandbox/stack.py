@@ -259,6 +259,8 @@ class Stack:
         left = record.read(self.places.record)
         deployed.end_servers(self.places.servers, left.instance if left else "")
         self.processes.shut_down()
+        # Redis writes its title over its environment, so the mark does not find it.
+        self._redis.stop()
         ended = kill_marked(MARK, str(self.places.folder))
         self.places.record.unlink(missing_ok=True)
         shutil.rmtree(self.places.runtime, ignore_errors=True)
