@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from mcp import Client
 
 from pipeline.builders.base import Artifact, BuildInput
@@ -54,6 +55,14 @@ def manifest(**changes: Any) -> Manifest:
     } | changes
     # JSON is YAML.
     return parse(json.dumps(values).encode())
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs. A zombie has ended, whenever its parent comes to ask for it."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def build_input(tree: Path, output: Path, *, of: Manifest | None = None) -> BuildInput:

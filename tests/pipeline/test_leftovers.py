@@ -8,6 +8,7 @@ import psutil
 
 from pipeline.leftovers import kill_marked
 from tests.polling import eventually
+from tests.servers import runs
 
 
 def test_all_marked_processes_end_and_no_others(tmp_path: object) -> None:
@@ -26,15 +27,8 @@ def test_all_marked_processes_end_and_no_others(tmp_path: object) -> None:
 
     assert killed >= len(family_pids)
     assert marked.wait() == -signal.SIGKILL
-    assert not [pid for pid in family_pids if _runs(pid)]
+    assert not [pid for pid in family_pids if runs(pid)]
     assert other.poll() is None
     other.kill()
     other.wait()
     assert kill_marked("SIGIL_TEST_MARK", str(tmp_path)) == 0
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

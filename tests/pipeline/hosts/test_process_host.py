@@ -18,6 +18,7 @@ from pipeline.hosts.keeper import Keeper
 from pipeline.hosts.process import MARK, ProcessHost
 from pipeline.stages.base import StageError
 from tests.polling import eventually
+from tests.servers import runs
 from tests.servers_fixture import marked_processes
 
 # Answers with what it sees, and with the pids of all its processes.
@@ -125,7 +126,7 @@ def test_stopping_ends_a_servers_daemons_too(
 
     process_host.stop("sigil-stop")
 
-    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+    assert [pid for pid in pids if runs(pid)] == []
     assert list((var / "servers").iterdir()) == []
     assert process_host.find("sigil-stop") is None
 
@@ -187,7 +188,7 @@ def test_no_server_outlives_a_killed_keeper_and_all_come_back(
 
     _keeper_process(var).kill()
 
-    eventually(lambda: not psutil.pid_exists(server))
+    eventually(lambda: not runs(server))
     assert _state(process_host, "sigil-keeper") == "stopped"
     process_host.resume()
     assert eventually(lambda: _ask(instance))["pids"][0] != server
