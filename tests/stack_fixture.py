@@ -176,4 +176,4 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     started = System(stack, tmp_path_factory.mktemp("clones"))
     started.github.be_generous()
     yield started
-    stack.stop()
+    stack.erase()

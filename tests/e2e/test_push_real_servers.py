@@ -46,7 +46,7 @@ def system(
     started = System(stack, tmp_path_factory.mktemp("clones"))
     started.github.be_generous()
     yield started
-    stack.stop()
+    stack.erase()
 
 
 def files(folder: Path) -> dict[str, str | bytes]:
