@@ -230,17 +230,39 @@ def test_the_same_delivery_three_times_runs_once(system: System) -> None:
     settled(system, checkout, sha, "three-times")
 
 
+ENDLESS_BUILD = {
+    "pyproject.toml": """[project]
+name = "endless"
+version = "1"
+[build-system]
+requires = []
+build-backend = "endless"
+backend-path = ["."]
+""",
+    "endless.py": """import time
+
+def build_wheel(*_, **__):
+    time.sleep(600)
+""",
+}
+
+
 def test_two_pushes_while_the_first_builds(system: System) -> None:
     checkout = system.repository("overtaken")
-    first = checkout.commit(plain("overtaken"))
-    with gate(system, "build", "running"):
-        checkout.push()
-        eventually(lambda: someone_waits_at_the_gate(system))
-        second = checkout.commit({"a.txt": "2"})
-        checkout.push()
-        third = checkout.commit({"a.txt": "3"})
-        checkout.push()
-        eventually(lambda: system.rows("SELECT 1 FROM runs WHERE sha = %s", third))
+    first = checkout.commit(plain("overtaken", ENDLESS_BUILD))
+    checkout.push()
+    eventually(
+        lambda: system.rows(
+            """SELECT 1 FROM run_stages s JOIN runs r ON r.id = s.run_id
+               WHERE r.sha = %s AND s.stage = 'build'""",
+            first,
+        )
+    )
+    second = checkout.commit({"a.txt": "2"})
+    checkout.push()
+    checkout.git("rm", "--quiet", "pyproject.toml", "endless.py")
+    third = checkout.commit({"a.txt": "3"})
+    checkout.push()
     settled(system, checkout, third, "overtaken")
     for old in (first, second):
         run = system.finished(old)
