@@ -49,7 +49,8 @@ lint: $(VENV)/installed-dev ## Format, style, types and the floors of the house
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/installed-dev ## Measure, as ratios to a named baseline
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.receiver
+	@$(BIN)/python -m bench.pipeline
 
 lock: $(VENV)/installed ## Pin the newest versions that requirements*.in allow
 	@$(BIN)/uv pip compile -q --upgrade --no-annotate --custom-compile-command 'make lock' --python-version 3.11 requirements.in -o requirements.txt
