@@ -21,6 +21,7 @@ from pipeline.triggers import (
     RerunRequested,
     TagPublished,
     Trigger,
+    VisibilityChanged,
 )
 
 PRODUCTION = "production"
@@ -120,19 +121,16 @@ def _push(trigger: BranchPushed, connection: Connection, delivery_id: int) -> Ou
             f"{repository.default_branch} deploys",
             ignored=True,
         )
-    created = runs.create(
-        connection,
-        runs.Wanted(
-            repository_id=repository.id,
-            kind="deploy",
-            environment=PRODUCTION,
-            ref=f"refs/heads/{trigger.branch}",
-            sha=trigger.sha,
-            before_sha=trigger.before,
+    return _about(
+        deploy(
+            connection,
+            repository.id,
+            trigger.branch,
+            trigger.sha,
+            before=trigger.before,
             delivery_id=delivery_id,
-        ),
+        )
     )
-    return _about(created)
 
 
 @_carry_out.register
@@ -143,6 +141,28 @@ def _tag(trigger: TagPublished, connection: Connection, delivery_id: int) -> Out
         look = look_up(connection, repository.id, ref=ref, delivery_id=delivery_id)
         return Outcome(reason=f"looking up the commit of {trigger.tag}", lookup_ids=(look,))
     return _about(release(connection, repository.id, ref, trigger.sha, delivery_id))
+
+
+def deploy(
+    connection: Connection,
+    repository_id: int,
+    branch: str,
+    sha: str,
+    *,
+    delivery_id: int | None,
+    before: str | None = None,
+) -> runs.Created:
+    """Queue the run that brings a branch's commit to its environment."""
+    wanted = runs.Wanted(
+        repository_id=repository_id,
+        kind="deploy",
+        environment=PRODUCTION,
+        ref=f"refs/heads/{branch}",
+        sha=sha,
+        before_sha=before,
+        delivery_id=delivery_id,
+    )
+    return runs.create(connection, wanted)
 
 
 def release(
@@ -162,6 +182,7 @@ def release(
 
 @_carry_out.register
 def _rerun(trigger: RerunRequested, connection: Connection, delivery_id: int) -> Outcome:
+    _record_visibility(connection, trigger.repository)
     wanted = _runs_to_repeat(trigger, connection)
     if not wanted:
         what = "check run" if trigger.external_id else "commit"
@@ -171,6 +192,17 @@ def _rerun(trigger: RerunRequested, connection: Connection, delivery_id: int) ->
         reason="; ".join(outcome.reason for outcome in outcomes),
         run_ids=tuple(run_id for outcome in outcomes for run_id in outcome.run_ids),
     )
+
+
+@_carry_out.register
+def _follow_visibility(
+    trigger: VisibilityChanged, connection: Connection, _delivery_id: int
+) -> Outcome:
+    repository = trigger.repository
+    name = f"{repository.owner}/{repository.name}"
+    if not _record_visibility(connection, repository):
+        return Outcome(reason=f"{name} is not known", ignored=True)
+    return Outcome(reason=f"{name} is {'private' if repository.private else 'public'} now")
 
 
 def _runs_to_repeat(trigger: RerunRequested, connection: Connection) -> list[runs.Run]:
@@ -246,6 +278,15 @@ def _record_repository(
             "private": repository.private,
         },
     )
+
+
+def _record_visibility(connection: Connection, repository: RepositoryRef) -> bool:
+    """Note whether the repository is private. False when it is not known."""
+    updated = connection.execute(
+        "UPDATE repositories SET private = %(private)s, updated_at = now() WHERE id = %(id)s",
+        {"id": repository.id, "private": repository.private},
+    )
+    return updated.rowcount == 1
 
 
 def _heal(

@@ -11,7 +11,7 @@ from githubkit.exception import RequestFailed
 from config.database import Connection, transaction
 from pipeline import runs
 from pipeline.github.client import GitHubAway, GitHubRefused, retry_moment, speaking
-from pipeline.intake import PRODUCTION, release
+from pipeline.intake import deploy, release
 
 MAX_ATTEMPTS = 12
 """After that many failures, about an hour, a lookup is given up."""
@@ -101,17 +101,7 @@ def _first_run(lookup: _Lookup) -> list[int]:
         connection.execute(
             "UPDATE repositories SET default_branch = %s WHERE id = %s", (branch, repository.id)
         )
-        created = runs.create(
-            connection,
-            runs.Wanted(
-                repository_id=repository.id,
-                kind="deploy",
-                environment=PRODUCTION,
-                ref=f"refs/heads/{branch}",
-                sha=sha,
-                delivery_id=lookup.delivery_id,
-            ),
-        )
+        created = deploy(connection, repository.id, branch, sha, delivery_id=lookup.delivery_id)
         _set_state(connection, lookup, "done", f"run {created.run.id}")
     return [created.run.id]
 
