@@ -25,4 +25,7 @@ def redis() -> "Redis":
         # away is reported at once, because callers fall back on the sweep.
         retry=Retry(ExponentialBackoff(base=0.05, cap=0.1), retries=1),
         health_check_interval=30,
+        # Its own name and version, which the client would tell Redis on each connection, cost more
+        # to find out than all that a job says to Redis.
+        driver_info=None,
     )

@@ -65,6 +65,17 @@ def shake_hands(url: str, *, timeout: float = 10.0) -> Handshake:
     return replace(answer, seconds=round(time.monotonic() - began, 3))
 
 
+def preload() -> None:
+    """Load what the HTTP client loads when it is first used, so that a worker does it once for all
+    the processes that it forks."""
+
+    async def open_and_close() -> None:
+        async with mcp_http.client("http://localhost"):
+            return
+
+    anyio.run(open_and_close)
+
+
 async def _shake(url: str, timeout: float) -> Handshake:
     # The last tenth is kept for ending the session, so that the whole stays within its time.
     farewell = min(1.0, timeout / 10)

@@ -18,10 +18,9 @@ from rq import Worker
 from rq.job import Job
 from rq.worker_pool import WorkerPool
 
-# Imported here, before RQ forks a process for each job, so that no job pays for its imports.
-import workers.jobs  # noqa: F401
 from config.logs import configure_logs, configure_sentry
 from config.redis import redis
+from workers.preload import preload
 from workers.queues import RUNS
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -112,6 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     configure_logs()
     configure_sentry()
+    preload()
     WorkerPool(
         arguments.queues,
         redis(),

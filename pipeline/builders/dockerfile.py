@@ -82,6 +82,13 @@ def _templates() -> Environment:
     return templates
 
 
+def preload() -> None:
+    """Compile the templates, so that a worker does it once for all the processes that it forks."""
+    for templates in (_templates(), environment("bridges")):
+        for name in templates.list_templates(extensions=["j2"]):
+            templates.get_template(name)
+
+
 def _quoted(value: str) -> str:
     """A value for LABEL: on one line, in quotes, and with nothing for the engine to expand.
 

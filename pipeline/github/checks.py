@@ -23,6 +23,7 @@ MAX_TITLE = 255
 _MAX_TOOLS = 60
 _CUT = "\n\n… cut, the whole of it is on the run's page"
 
+_SUMMARY = "check_summary.md.j2"
 _templates = Environment(
     loader=PackageLoader("templates", "github"),
     autoescape=False,  # noqa: S701 - the output is Markdown, which GitHub sanitises
@@ -96,6 +97,11 @@ _COMMIT_STATE: dict[str, Literal["pending", "success", "failure", "error"]] = {
     "cancelled": "error",
     "superseded": "error",
 }
+
+
+def preload() -> None:
+    """Compile the template, so that a worker does it once for all the processes that it forks."""
+    _templates.get_template(_SUMMARY)
 
 
 def check_name(run: Run) -> str:
@@ -186,7 +192,7 @@ def _summary(view: RunView) -> str:
     tools = verified.get("tools") or [] if published else []
     error = view.run.error or {}
     return (
-        _templates.get_template("check_summary.md.j2")
+        _templates.get_template(_SUMMARY)
         .render(
             headline=f"**{headline(view)}**",
             detail=error.get("detail") or "",

@@ -5,6 +5,7 @@ again; callers reschedule instead of sleeping.
 """
 
 import functools
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,12 +22,23 @@ from githubkit.exception import (
     RequestFailed,
     RequestTimeout,
 )
+from githubkit_schemas.latest import models
 from redis.exceptions import RedisError
 
 from config.redis import redis
 from config.settings import settings
 
 InstallationClient = GitHub[AppInstallationAuthStrategy]
+
+# What this package asks of GitHub, by githubkit's names.
+_REST_PARTS = ("checks", "git", "repos")
+_MODELS = (
+    *("CheckRun", "GitRef", "CommitComparison", "Status", "ReposOwnerRepoStatusesShaPostBody"),
+    *("FullRepository", "BranchWithProtection", "Commit", "ContentDirectoryItems"),
+    *("ContentFile", "ContentSymlink", "ContentSubmodule"),
+    *("InstallationToken", "AppInstallationsInstallationIdAccessTokensPostBody"),
+    *("BasicError", "ValidationError"),
+)
 
 _TOKEN_CACHE = "sigil:github"  # noqa: S105 - the prefix of the keys, not a token
 
@@ -60,6 +72,12 @@ class GitHubRefused(GitHubError):
 
 
 @functools.cache
+def _certificates() -> ssl.SSLContext:
+    # Read once a process. For every new connection it would take longer than most requests.
+    return httpx.create_ssl_context()
+
+
+@functools.cache
 def client(installation_id: int) -> InstallationClient:
     """A client that acts as the installation. Its tokens are shared through Redis.
 
@@ -74,11 +92,23 @@ def client(installation_id: int) -> InstallationClient:
         base_url=settings().github_api_url,
         user_agent="sigil",
         timeout=settings().github_timeout,
+        ssl_verify=_certificates(),
         cache_strategy=RedisCacheStrategy(redis(), _TOKEN_CACHE),
         http_cache=False,
         # githubkit would sleep inside the worker, and would repeat a POST that was applied.
         auto_retry=False,
     )
+
+
+def preload() -> None:
+    """Load what a client loads when it is first used, so that a worker does it once for all the
+    processes that it forks."""
+    _certificates()
+    github = GitHub()
+    for name in _REST_PARTS:
+        getattr(github.rest, name)
+    for name in _MODELS:
+        getattr(models, name)
 
 
 def forget_token(installation_id: int) -> None:
@@ -89,14 +119,15 @@ def forget_token(installation_id: int) -> None:
 
 @contextmanager
 def speaking(installation_id: int) -> Iterator[InstallationClient]:
-    """The installation's client, with every failure sorted.
+    """The installation's client on one connection, with every failure sorted. Not to be nested.
 
     Raises:
         GitHubAway: try again later.
         GitHubRefused: trying again changes nothing, or only after a person did something.
     """
     try:
-        yield client(installation_id)
+        with client(installation_id) as github:
+            yield github
     except RequestFailed as error:
         _sort(error, installation_id)
     except RequestTimeout:
