@@ -1,7 +1,6 @@
 """The commands behind `make up`, `make down`, `make status` and `make clean`."""
 
 import argparse
-import sys
 from collections.abc import Callable
 
 from rich.console import Console
@@ -37,12 +36,12 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show the system's processes and addresses; exit with status 3 when it does not run."""
+    """Show the system's processes and addresses."""
     stack = stack_in(VAR)
     found = stack.running()
     if found is None:
         console.print("Nothing runs. `make up` starts the system.")
-        sys.exit(3)
+        return
     for name, state in stack.processes.states().items():
         console.print(f"  {name:<10} {state.lower()}")
     show(stack, found)

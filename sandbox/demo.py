@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import requests
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -71,6 +72,30 @@ class Options:
         )
 
 
+def check_needs(repo: Path, host: str) -> None:
+    """Say at once what a build of the user's repository will ask of this machine.
+
+    Raises:
+        CommandFailed: when a program is missing.
+    """
+    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
+    if host == "process" and missing and _runtime(repo.expanduser() / "mcp.yaml") == "node":
+        raise CommandFailed(
+            f"REPO={repo} is a Node server, no docker engine can build it here, and "
+            f"{' and '.join(missing)} is not on the PATH. On Debian and Ubuntu: "
+            "apt-get install nodejs npm"
+        )
+
+
+def _runtime(manifest: Path) -> str:
+    """The runtime that an mcp.yaml names; empty when it is not a manifest at all."""
+    try:
+        runtime = yaml.safe_load(manifest.read_text())["runtime"]
+        return str(runtime["type"] if isinstance(runtime, dict) else runtime)
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return ""  # The run says what is wrong with it, with line numbers.
+
+
 def demo(console: Console, stack: Stack) -> None:
     """Run the demo until Ctrl-C, or to the tool call; leave nothing running behind.
 
@@ -78,6 +103,8 @@ def demo(console: Console, stack: Stack) -> None:
         CommandFailed: the run or the tool call failed, when the demo was to end after it.
     """
     options = Options.from_environment()
+    if options.repo:
+        check_needs(options.repo, stack.host)
     with the_only_demo(stack.places.folder):
         # What a demo that was killed left behind.
         stack.stop()

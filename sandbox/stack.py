@@ -5,6 +5,7 @@ Starts them in order, ends them in order, and leaves nothing behind. Pushes noth
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -72,6 +73,15 @@ class Stack:
         self._redis = EmbeddedRedis(self.places.runtime / "redis")
         self.processes = Supervision(self.places)
 
+    @functools.cached_property
+    def _chosen(self) -> HostSettings:
+        return choose_host() if self._host is None else HostSettings.given(self._host)
+
+    @property
+    def host(self) -> str:
+        """Where servers will run: `docker`, `process`, or `auto`."""
+        return self._chosen.settings.get("SIGIL_HOST") or os.environ.get("SIGIL_HOST", "auto")
+
     @property
     def config(self) -> SandboxRecord:
         """What `sandbox.json` says.
@@ -136,8 +146,7 @@ class Stack:
         github_port = choose(self._github_port, "GITHUB_PORT")
         files = make_secrets(self.places.secrets)
         web_url, github_url = f"http://{HOST}:{port}", f"http://{HOST}:{github_port}"
-        host = choose_host() if self._host is None else HostSettings.given(self._host)
-        environ = {**self._environ(files, web_url, github_url), **host.settings, **self._settings}
+        environ = self._environ(files, web_url, github_url) | self._chosen.settings | self._settings
         procfile = parse_procfile((CODE / "Procfile").read_text()).processes
         release = procfile.pop("release")
         webhook_url = f"{web_url}/webhook/github"
@@ -170,8 +179,8 @@ class Stack:
             redis_url=environ["REDIS_URL"],
             servers_folder=str(self.places.servers),
             log_folder=str(self.places.logs),
-            host=environ.get("SIGIL_HOST", "auto"),
-            host_reason=host.reason,
+            host=self.host,
+            host_reason=self._chosen.reason,
             instance=_instance(environ["DATABASE_URL"]),
             supervisor_pid=pid,
             supervisor_socket=str(self.places.supervisor_socket),
