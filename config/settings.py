@@ -51,6 +51,28 @@ class Settings(BaseSettings):
         str,
         _from("SIGIL_PUBLIC_URL", description="Where people reach the web process; used in links."),
     ] = "http://127.0.0.1:8080"
+    web_bind: Annotated[
+        str,
+        _from(
+            "WEB_BIND",
+            description="Address that the web process listens on, such as `127.0.0.1:8080`. When "
+            "it is not set: the port `PORT`, or else 8080, on all of the machine's addresses.",
+        ),
+    ] = ""
+    web_processes: Annotated[
+        int,
+        Field(ge=1, le=64),
+        _from("WEB_CONCURRENCY", description="Processes that answer web requests: one a core."),
+    ] = 2
+    web_threads: Annotated[
+        int,
+        Field(ge=1, le=256),
+        _from(
+            "WEB_THREADS",
+            description="Requests that each of them answers at a time. Deliveries that wait "
+            "together are stored together.",
+        ),
+    ] = 32
     var: Annotated[
         Path,
         _from("SIGIL_VAR", description="Folder for work trees, built servers and their logs."),

@@ -9,7 +9,7 @@ from webhook.commands import deliveries
 from webhook.doorbell import Doorbell
 from webhook.group_commit import GroupCommit
 from webhook.pages import blueprint as pages
-from webhook.receiver import make_blueprint as receiver
+from webhook.receiver import Receiver
 from webhook.run_commands import runs
 
 
@@ -24,8 +24,10 @@ def build() -> Flask:
     configure_logs()
     configure_sentry()
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(receiver(GroupCommit(record).store, Doorbell().press))
     app.register_blueprint(pages)
     app.cli.add_command(deliveries)
     app.cli.add_command(runs)
+    app.wsgi_app = Receiver(  # type: ignore[method-assign]
+        app.wsgi_app, store=GroupCommit(record).store, ring=Doorbell().press
+    )
     return app

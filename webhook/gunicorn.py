@@ -16,9 +16,9 @@ except SettingsError as error:
     sys.exit(f"Sigil does not start:\n{error}")
 
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("WEB_THREADS", "16"))
-bind = os.environ.get("WEB_BIND", f"0.0.0.0:{os.environ.get('PORT', '8080')}")
+workers = settings().web_processes
+threads = settings().web_threads
+bind = settings().web_bind or f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 keepalive = 75
 # On SIGTERM a worker stops accepting and finishes the requests that it has begun.
 graceful_timeout = 25

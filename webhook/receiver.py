@@ -6,13 +6,13 @@ signature; only a body that GitHub has signed is looked into.
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
-from flask import Blueprint, Request, Response, request
 from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wrappers import Request, Response
 
 from config.settings import settings
 from pipeline import payloads
@@ -21,14 +21,17 @@ from pipeline.triggers import Ignored, triggers_for
 from webhook.group_commit import NotStored
 from webhook.signature import is_signed
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 _log = structlog.stdlib.get_logger(__name__)
 
+PATH = "/webhook/github"
 # https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
 MAX_BODY = 25 * 1024 * 1024
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _HOOK_ID = re.compile(r"[0-9]{1,18}")
-_OTHER_METHODS = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Refused(Exception):
@@ -42,34 +45,50 @@ class Refused(Exception):
         self.headers = headers
 
 
-def make_blueprint(store: Callable[[NewDelivery], Recorded], ring: Callable[[], None]) -> Blueprint:
-    """The routes below `/webhook`.
+class Receiver:
+    """A WSGI application that answers at `PATH` and hands every other request on to Flask.
 
-    Args:
-        store: Returns when the delivery is durable, or raises `NotStored`.
-        ring: Tells the workers that there is something to do. Returns at once and never raises.
+    It stands before Flask, because a delivery needs none of what Flask does for a request, and
+    that is as much work as the rest of the answer.
+    https://flask.palletsprojects.com/en/stable/quickstart/#hooking-in-wsgi-middleware
     """
-    blueprint = Blueprint("receiver", __name__, url_prefix="/webhook")
-    blueprint.register_error_handler(Refused, _explain)
 
-    @blueprint.post("/github", provide_automatic_options=False)
-    def receive() -> Response:
+    def __init__(
+        self,
+        others: "WSGIApplication",
+        *,
+        store: Callable[[NewDelivery], Recorded],
+        ring: Callable[[], None],
+    ) -> None:
+        """
+        Args:
+            others: Answers the requests to other paths.
+            store: Returns when the delivery is durable, or raises `NotStored`.
+            ring: Tells the workers that there is something to do. Returns at once, never raises.
+        """
+        self._others = others
+        self._store = store
+        self._ring = ring
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ.get("PATH_INFO") != PATH:
+            return self._others(environ, start_response)
+        request = Request(environ)
+        try:
+            response = self._receive(request)
+        except Refused as refused:
+            response = _explain(refused, request)
+        return response(environ, start_response)
+
+    def _receive(self, request: Request) -> Response:
         delivery = _delivery(request, signed_body(request))
-        recorded = _stored(delivery, store)
+        recorded = _stored(delivery, self._store)
         if recorded.state == "received":
-            ring()
+            self._ring()
         return _json(202, _answer(recorded))
-
-    @blueprint.route("/github", methods=_OTHER_METHODS, provide_automatic_options=False)
-    def refuse_method() -> Response:
-        raise Refused(
-            405,
-            "Only POST is answered here",
-            "This is the webhook URL of the GitHub App: GitHub posts its events to it.",
-            Allow="POST",
-        )
-
-    return blueprint
 
 
 def _stored(delivery: NewDelivery, store: Callable[[NewDelivery], Recorded]) -> Recorded:
@@ -84,7 +103,7 @@ def _stored(delivery: NewDelivery, store: Callable[[NewDelivery], Recorded]) -> 
         ) from None
 
 
-def _explain(refused: Refused) -> Response:
+def _explain(refused: Refused, request: Request) -> Response:
     # What was accepted is in the ledger, and needs no log line.
     guid = request.headers.get("X-GitHub-Delivery", "")
     _log.warning(
@@ -103,8 +122,16 @@ def signed_body(request: Request) -> bytes:
     """The body, once it is known that GitHub sent exactly these bytes.
 
     Raises:
-        Refused: it is too large, of another type, incomplete, or not signed with our secret.
+        Refused: it was not posted, is too large, of another type, incomplete, or not signed with
+            our secret.
     """
+    if request.method != "POST":
+        raise Refused(
+            405,
+            "Only POST is answered here",
+            "This is the webhook URL of the GitHub App: GitHub posts its events to it.",
+            Allow="POST",
+        )
     if (request.content_length or 0) > MAX_BODY:
         raise _too_large()
     if request.mimetype != "application/json":

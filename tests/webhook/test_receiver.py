@@ -173,6 +173,11 @@ def test_another_method_is_told_what_the_address_is_for(client: FlaskClient) -> 
     assert client.head(URL).status_code == 405
 
 
+def test_paths_beside_the_receivers_are_not_its_own(client: FlaskClient) -> None:
+    assert client.post(URL + "/").status_code == 404
+    assert client.post("/webhook").status_code == 404
+
+
 def test_a_body_above_githubs_limit_is_413_before_its_type_is_looked_at(
     client: FlaskClient,
 ) -> None:
