@@ -51,6 +51,14 @@ class Settings(BaseSettings):
         str,
         _from("SIGIL_PUBLIC_URL", description="Where people reach the web process; used in links."),
     ] = "http://127.0.0.1:8080"
+    show_private: Annotated[
+        bool,
+        _from(
+            "SIGIL_SHOW_PRIVATE",
+            description="Show what belongs to private repositories on the pages, which have no "
+            "sign-in: only for a Sigil that nobody else can reach.",
+        ),
+    ] = False
     web_bind: Annotated[
         str,
         _from(

@@ -68,18 +68,20 @@ CREATE TABLE deliveries (
     receptions   integer NOT NULL DEFAULT 1, -- how often GitHub sent it
     payload      bytea NOT NULL,
     repository   text,                       -- owner/name as the payload says, for people
+    private      boolean NOT NULL DEFAULT false,  -- it names a private repository
     received_at  timestamptz NOT NULL DEFAULT now(),
     due_at       timestamptz NOT NULL DEFAULT now(),  -- not to be processed before
     finished_at  timestamptz
 );
 -- Only what waits is in here, so that the sweep stays fast however long the ledger grows.
 CREATE INDEX deliveries_waiting ON deliveries (due_at) WHERE state IN ('received', 'queued', 'failed');
-CREATE INDEX deliveries_by_state ON deliveries (state, id DESC);
+CREATE INDEX deliveries_by_state ON deliveries (state, private, id DESC);
 CREATE INDEX deliveries_finished ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE runs (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     repository_id   bigint NOT NULL REFERENCES repositories,
+    private         boolean NOT NULL DEFAULT false,  -- the repository's, see 0004
     kind            text NOT NULL CHECK (kind IN ('deploy', 'release')),
     environment     text NOT NULL,
     ref             text NOT NULL,           -- refs/heads/main, refs/tags/v1.0.0
@@ -142,6 +144,7 @@ CREATE TABLE mcp_packages (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     workspace_id   bigint NOT NULL REFERENCES workspaces,
     repository_id  bigint NOT NULL REFERENCES repositories,
+    private        boolean NOT NULL DEFAULT false,  -- the repository's, see 0004
     name           text NOT NULL,            -- io.github.<owner>/<name>
     title          text NOT NULL,
     description    text NOT NULL,

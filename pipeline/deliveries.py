@@ -23,7 +23,11 @@ MAX_ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class NewDelivery:
-    """A delivery as it comes in. One that needs no work is stored as ignored, with the reason."""
+    """A delivery as it comes in. One that needs no work is stored as ignored, with the reason.
+
+    Attributes:
+        private: Whether it names a private repository, so that the pages do not show it to all.
+    """
 
     guid: UUID
     event: str
@@ -33,6 +37,7 @@ class NewDelivery:
     payload: bytes
     state: Literal["received", "ignored"]
     reason: str | None
+    private: bool
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,14 @@ class Recorded:
 # state decides: what failed starts anew, what waits or is finished is only counted.
 _RECORD = """
     INSERT INTO deliveries (guid, event, action, hook_id, repository, payload, state, reason,
-                            receptions, finished_at)
-    SELECT guid, event, action, hook_id, repository, payload, state, reason, receptions,
+                            private, receptions, finished_at)
+    SELECT guid, event, action, hook_id, repository, payload, state, reason, private, receptions,
            CASE WHEN state = 'ignored' THEN now() END
     FROM unnest(%(guid)b::uuid[], %(event)b::text[], %(action)b::text[], %(hook_id)b::bigint[],
                 %(repository)b::text[], %(payload)b::bytea[], %(state)b::text[],
-                %(reason)b::text[], %(receptions)b::integer[])
-         AS new (guid, event, action, hook_id, repository, payload, state, reason, receptions)
+                %(reason)b::text[], %(private)b::boolean[], %(receptions)b::integer[])
+         AS new (guid, event, action, hook_id, repository, payload, state, reason, private,
+                 receptions)
     ON CONFLICT (guid) DO UPDATE SET
         receptions = deliveries.receptions + excluded.receptions,
         state = CASE WHEN deliveries.state IN ('failed', 'dead') THEN excluded.state

@@ -104,6 +104,28 @@ def owner_and_name(payload: Payload, path: str) -> tuple[str, str]:
     return owner, name
 
 
+def is_private(payload: Payload, path: str) -> bool:
+    """Whether the repository at `path` is private. One that does not say that it is not, counts
+    as private: what is hidden by mistake does less harm than what is shown."""
+    return get(payload, f"{path}.private") is not False
+
+
+_LISTS = ("repositories", "repositories_added", "repositories_removed")
+
+
+def names_private(payload: Payload) -> bool:
+    """Whether the body is about a private repository, or has one in its lists of repositories."""
+    if payload.get("repository") is not None and is_private(payload, "repository"):
+        return True
+    listed = ((name, payload.get(name)) for name in _LISTS)
+    return any(
+        is_private(payload, f"{name}.{index}")
+        for name, rows in listed
+        if isinstance(rows, list)
+        for index in range(len(rows))
+    )
+
+
 def action_of(payload: Payload) -> str | None:
     """What happened, when the event has several actions."""
     action = get(payload, "action")

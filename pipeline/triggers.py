@@ -95,6 +95,13 @@ class RerunRequested:
 
 
 @dataclass(frozen=True)
+class VisibilityChanged:
+    """A repository became private, or public."""
+
+    repository: RepositoryRef
+
+
+@dataclass(frozen=True)
 class Ignored:
     """Nothing to do, and why, in words for the author of the repository."""
 
@@ -108,6 +115,7 @@ Trigger = (
     | BranchPushed
     | TagPublished
     | RerunRequested
+    | VisibilityChanged
     | Ignored
 )
 
@@ -333,6 +341,17 @@ def check_suite_rerequested(payload: Payload) -> Trigger:
     )
 
 
+@on("repository", "privatized")
+@on("repository", "publicized")
+def visibility_changed(payload: Payload) -> Trigger:
+    """Sent when someone makes a repository private or public; until then the pages may show it.
+
+    The other actions change nothing that the next push does not tell as well: ignored.
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository
+    """
+    return VisibilityChanged(_repository(payload))
+
+
 def _installation(payload: Payload) -> int:
     # A webhook of a single repository, set up by hand, has none.
     return payloads.identifier(payload, "installation.id")
@@ -362,6 +381,6 @@ def _repository_at(payload: Payload, path: str, default_branch: str | None) -> R
         id=payloads.identifier(payload, f"{path}.id"),
         owner=owner,
         name=name,
-        private=payloads.get(payload, f"{path}.private") is True,
+        private=payloads.is_private(payload, path),
         default_branch=default_branch,
     )

@@ -60,7 +60,8 @@ def database() -> Iterator[Connection]:
 def list_(state: ledger.State | None, limit: int, before: int | None) -> None:
     """List deliveries, newest first."""
     with database() as connection:
-        page = list_deliveries(connection, Window(before=before, size=limit), state=state)
+        window = Window(before=before, size=limit)
+        page = list_deliveries(connection, window, state=state, private=True)
     table = Table("number", "received", "event", "repository", "state", "tries", "why")
     for row in page.rows:
         table.add_row(
@@ -85,7 +86,7 @@ def show(delivery: str, payload: bool) -> None:
         if payload:
             click.echo(ledger.payload_of(connection, guid))
             return
-        found = get_delivery(connection, guid)
+        found = get_delivery(connection, guid, private=True)
     if found is None:
         raise _not_found(delivery)
     for label, value in (

@@ -15,7 +15,7 @@ from pipeline.overview.deliveries import (
 )
 from pipeline.overview.paging import Window, reading
 from pipeline.overview.runs import list_runs
-from webhook.page_arguments import choice, text, window
+from webhook.page_arguments import choice, shows_private, text, window
 
 blueprint = Blueprint("deliveries", __name__)
 
@@ -27,7 +27,12 @@ def listing() -> str:
     event, repository = text("event"), text("repository")
     with reading() as connection:
         page = list_deliveries(
-            connection, window(), state=state, event=event, repository=repository
+            connection,
+            window(),
+            state=state,
+            event=event,
+            repository=repository,
+            private=shows_private(),
         )
         events = list_events(connection)
     return render_template(
@@ -45,8 +50,8 @@ def listing() -> str:
 def show(guid: UUID) -> str:
     """One delivery: the facts of its headers, what came of it, and the runs it started."""
     with reading() as connection:
-        delivery = get_delivery(connection, guid)
+        delivery = get_delivery(connection, guid, private=shows_private())
         if delivery is None:
             abort(404)
-        runs = list_runs(connection, Window(), delivery=delivery.id)
+        runs = list_runs(connection, Window(), delivery=delivery.id, private=shows_private())
     return render_template("pages/delivery.html", delivery=delivery, runs=runs)

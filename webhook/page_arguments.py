@@ -1,14 +1,21 @@
-"""What stands behind the `?` of a page's address, checked: a wrong value is a 400, not a crash."""
+"""What a page is asked for: what stands behind the `?` of its address, checked (a wrong value is a
+400, not a crash), and whether whoever asks may see what is private."""
 
 from typing import TypeVar
 
 from flask import abort, request
 
+from config.settings import settings
 from pipeline.overview.paging import Window
 
 S = TypeVar("S", bound=str)
 
 _BIGGEST_ID = 2**63 - 1
+
+
+def shows_private() -> bool:
+    """Whether the pages show what belongs to private repositories."""
+    return settings().show_private
 
 
 def text(name: str) -> str | None:

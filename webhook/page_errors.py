@@ -98,6 +98,8 @@ def _http_error(error: HTTPException) -> WerkzeugResponse:
         return error.get_response()
     code = error.code or 500
     title, text = _WORDS.get(code, (error.name, error.description or ""))
+    if code == 404 and error.description != type(error).description:
+        text = error.description or text  # A page's own words.
     answer = _answer(code, title, text)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         answer.headers["Allow"] = ", ".join(error.valid_methods)

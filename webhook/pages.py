@@ -1,7 +1,8 @@
 """The pages for people, and the answers for tools that watch them: one blueprint, read-only.
 
 Every page works without JavaScript, and with PostgreSQL or Redis away it says so instead of
-failing. No sign-in yet: what is shown is public to whoever reaches the web process.
+failing. No sign-in yet: what is shown is public to whoever reaches the web process, so private
+repositories are left out unless SIGIL_SHOW_PRIVATE says that nobody else reaches it.
 """
 
 import functools
@@ -18,6 +19,7 @@ from pipeline.overview.servers import list_live
 from pipeline.overview.totals import Totals, read_totals
 from webhook import delivery_pages, page_errors, run_pages, server_pages, views
 from webhook.metrics import scrape
+from webhook.page_arguments import shows_private
 from webhook.parts import Doorbell, Part, read_doorbell, read_host
 
 _ROOT = Path(__file__).parent
@@ -57,6 +59,7 @@ for _global in (
     views.took,
 ):
     blueprint.add_app_template_global(_global)
+blueprint.add_app_template_global(shows_private)
 blueprint.add_app_template_global(views.STATE_WORDS, "state_words")  # type: ignore[arg-type]
 
 
@@ -87,8 +90,8 @@ def status() -> tuple[str, int]:
     try:
         with reading() as connection:
             totals = read_totals(connection)
-            runs = list_runs(connection, Window(size=8))
-            live = list_live(connection)
+            runs = list_runs(connection, Window(size=8), private=shows_private())
+            live = list_live(connection, private=shows_private())
             version = connection.info.server_version // 10_000
             database = Part("postgresql", "PostgreSQL", "up", f"Version {version}.")
     except page_errors.DATABASE_AWAY as error:

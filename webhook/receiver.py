@@ -185,6 +185,7 @@ def _delivery(request: Request, body: bytes) -> NewDelivery:
         payload=body,
         state="ignored" if ignored else "received",
         reason=trigger.reason if isinstance(trigger, Ignored) else None,
+        private=payloads.names_private(payload),
     )
 
 

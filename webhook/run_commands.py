@@ -37,7 +37,7 @@ def list_(
     """List runs, newest first."""
     with database() as connection:
         window = Window(before=before, size=limit)
-        page = list_runs(connection, window, state=state, repository=repository)
+        page = list_runs(connection, window, state=state, repository=repository, private=True)
     table = Table("number", "queued", "repository", "commit", "environment", "state", "title")
     for row in page.rows:
         table.add_row(

@@ -26,7 +26,7 @@ from pipeline.overview.runs import (
 from pipeline.overview.servers import Deployment, ToolRow, get_deployment
 from pipeline.run_stages import StageRow
 from pipeline.stages.base import STAGES
-from webhook.page_arguments import choice, row_id, text, window
+from webhook.page_arguments import choice, row_id, shows_private, text, window
 from webhook.views import iso, took
 
 blueprint = Blueprint("runs", __name__)
@@ -76,7 +76,9 @@ def listing() -> str:
     state = choice("state", RUN_STATES)
     repository = text("repository")
     with reading() as connection:
-        page = list_runs(connection, window(), state=state, repository=repository)
+        page = list_runs(
+            connection, window(), state=state, repository=repository, private=shows_private()
+        )
     return render_template(
         "pages/runs.html", page=page, state=state, repository=repository, states=RUN_STATES
     )
@@ -95,6 +97,7 @@ def listing_json() -> dict[str, Any]:
             state=choice("state", RUN_STATES),
             repository=text("repository"),
             sha=sha,
+            private=shows_private(),
         )
     return {"runs": [_row_json(row) for row in page.rows], "before": page.older}
 
@@ -181,8 +184,7 @@ def log_after(run_id: int) -> Response | dict[str, Any]:
 def log_text(run_id: int) -> Response:
     """The whole log as plain text."""
     with reading() as connection:
-        if get_run(connection, run_id) is None:
-            abort(404)
+        _get_run(connection, run_id)
     return Response(_whole_log(run_id), content_type="text/plain; charset=utf-8")
 
 
@@ -198,10 +200,22 @@ def _whole_log(run_id: int) -> Iterator[str]:
         after = lines[-1].id
 
 
-def _read(connection: Connection, run_id: int) -> RunView:
-    run = get_run(connection, run_id)
+# The same whether there is no such run or it may not be seen: the answer must not tell which.
+_UNKNOWN = (
+    "There is no such run here. Runs of private repositories are shown only in their check run at "
+    "GitHub, unless SIGIL_SHOW_PRIVATE is set: these pages have no sign-in."
+)
+
+
+def _get_run(connection: Connection, run_id: int) -> Run:
+    run = get_run(connection, run_id, private=shows_private())
     if run is None:
-        abort(404)
+        abort(404, None if shows_private() else _UNKNOWN)
+    return run
+
+
+def _read(connection: Connection, run_id: int) -> RunView:
+    run = _get_run(connection, run_id)
     begun: dict[str, StageRow] = {row.stage: row for row in run_stages.of_run(connection, run_id)}
     deployment = get_deployment(connection, run_id)
     absent = "skipped" if run.finished else "pending"

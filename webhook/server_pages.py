@@ -16,7 +16,7 @@ from pipeline.overview.servers import (
     list_tools,
     list_versions,
 )
-from webhook.page_arguments import text
+from webhook.page_arguments import shows_private, text
 
 blueprint = Blueprint("servers", __name__)
 
@@ -26,7 +26,7 @@ def listing() -> str:
     """Packages in the order of their names."""
     after = text("after") or ""
     with reading() as connection:
-        packages = list_packages(connection, after=after)
+        packages = list_packages(connection, after=after, private=shows_private())
     return render_template("pages/servers.html", packages=packages, after=after)
 
 
@@ -38,11 +38,12 @@ def show(owner: str, name: str) -> str:
         abort(404)
     wanted = text("version")
     with reading() as connection:
-        package = get_package(connection, f"{settings().namespace}.{owner}/{name}")
+        full_name = f"{settings().namespace}.{owner}/{name}"
+        package = get_package(connection, full_name, private=shows_private())
         if package is None:
             abort(404)
         live = sorted(
-            list_live_of(connection, [package.id]),
+            list_live_of(connection, [package.id], private=shows_private()),
             key=lambda server: (server.environment != "production", server.environment),
         )
         versions = list_versions(connection, package.id)

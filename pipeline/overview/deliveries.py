@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from config.database import Connection
-from pipeline.overview.paging import Page, Window, cut
+from pipeline.overview.paging import Page, Window, cut, newest_of
 
 DeliveryState = Literal["received", "queued", "done", "ignored", "failed", "dead"]
 DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
@@ -68,26 +68,30 @@ class Delivery(DeliveryRow):
 _ROW = """
     SELECT d.id, d.guid, d.event, d.action, d.state, d.reason, d.repository, d.attempts,
            d.receptions, d.received_at, d.due_at, d.finished_at,
-           ARRAY(SELECT id FROM runs WHERE delivery_id = d.id ORDER BY id LIMIT 20) AS run_ids,
+           ARRAY(SELECT r.id FROM runs r JOIN repositories p ON p.id = r.repository_id
+                 WHERE r.delivery_id = d.id AND (%(private)s OR NOT p.private)
+                 ORDER BY r.id LIMIT 20) AS run_ids,
            ARRAY(SELECT p.owner || '/' || p.name || ': ' || coalesce(l.reason, 'GitHub is asked')
                  FROM lookups l JOIN repositories p ON p.id = l.repository_id
                  -- One that made a run needs no words: the run is listed.
                  WHERE l.delivery_id = d.id AND (l.state <> 'done' OR l.reason NOT LIKE 'run %%')
+                   AND (%(private)s OR NOT p.private)
                  ORDER BY l.id LIMIT 20) AS lookups"""
 
-_LIST = (
-    _ROW
-    + """
-    FROM deliveries d
-    WHERE (%(state)s::text IS NULL OR d.state = %(state)s)
-      AND (%(event)s::text IS NULL OR d.event = %(event)s)
-      AND (%(repository)s::text IS NULL OR lower(d.repository) = lower(%(repository)s))
-      AND (%(before)s::bigint IS NULL OR d.id < %(before)s)
-      AND (%(after)s::bigint IS NULL OR d.id > %(after)s)
-"""
-)
-NEWEST_FIRST = _LIST + " ORDER BY d.id DESC LIMIT %(limit)s"
-OLDEST_FIRST = _LIST + " ORDER BY d.id LIMIT %(limit)s"
+_WANTED = """
+    SELECT * FROM deliveries
+    WHERE (%(state)s::text IS NULL OR state = %(state)s)
+      AND (%(event)s::text IS NULL OR event = %(event)s)
+      AND (%(repository)s::text IS NULL OR lower(repository) = lower(%(repository)s))
+      AND (%(before)s::bigint IS NULL OR id < %(before)s)
+      AND (%(after)s::bigint IS NULL OR id > %(after)s)"""
+
+
+def list_sql(*, private: bool, oldest_first: bool) -> str:
+    """The query of `list_deliveries`."""
+    order = "d.id" if oldest_first else "d.id DESC"
+    wanted = newest_of(_WANTED, private=private, oldest_first=oldest_first)
+    return f"{_ROW} FROM ({wanted}) d ORDER BY {order}"
 
 
 def list_deliveries(
@@ -97,6 +101,7 @@ def list_deliveries(
     state: DeliveryState | None = None,
     event: str | None = None,
     repository: str | None = None,
+    private: bool = False,
 ) -> Page[DeliveryRow]:
     """Deliveries, newest first.
 
@@ -104,21 +109,27 @@ def list_deliveries(
         state: Only those in this state.
         event: Only those of this event, such as `push`.
         repository: Only those about this `owner/name`, in any case.
+        private: Also those that name a private repository.
     """
-    filters = {"state": state, "event": event, "repository": repository}
-    sql = NEWEST_FIRST if window.after is None else OLDEST_FIRST
+    filters = {"state": state, "event": event, "repository": repository, "private": private}
+    sql = list_sql(private=private, oldest_first=window.after is not None)
     with connection.cursor(row_factory=class_row(DeliveryRow)) as cursor:
         rows = cursor.execute(sql, filters | window.parameters()).fetchall()
     return cut(rows, window)
 
 
-def get_delivery(connection: Connection, guid: UUID) -> Delivery | None:
-    """The delivery with that `X-GitHub-Delivery`, or None."""
+def get_delivery(connection: Connection, guid: UUID, *, private: bool = False) -> Delivery | None:
+    """The delivery with that `X-GitHub-Delivery`, or None.
+
+    Args:
+        private: Also one that names a private repository.
+    """
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:
         return cursor.execute(
             _ROW
-            + ", d.hook_id, length(d.payload) AS size FROM deliveries d WHERE d.guid = %(guid)s",
-            {"guid": guid},
+            + """, d.hook_id, length(d.payload) AS size FROM deliveries d
+                   WHERE d.guid = %(guid)s AND (%(private)s OR NOT d.private)""",
+            {"guid": guid, "private": private},
         ).fetchone()
 
 

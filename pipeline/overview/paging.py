@@ -42,6 +42,21 @@ def reading() -> Iterator[Connection]:
         yield connection
 
 
+def newest_of(rows: str, *, private: bool, oldest_first: bool) -> str:
+    """The SQL of a page of a list, whose indexes keep what is public and what is private apart.
+
+    Args:
+        rows: A SELECT with a WHERE, whose last names are those of a table with `id` and `private`.
+        private: Also private rows. They are read beside the others, a page of each at most.
+        oldest_first: For a window with `after`.
+    """
+    order = f"ORDER BY id{'' if oldest_first else ' DESC'} LIMIT %(limit)s"
+    public = f"{rows} AND NOT private {order}"
+    if not private:
+        return public
+    return f"(({public}) UNION ALL ({rows} AND private {order})) {order}"
+
+
 @dataclass(frozen=True)
 class Window:
     """Which rows of a list, newest first, are wanted.

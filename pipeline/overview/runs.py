@@ -8,7 +8,7 @@ from typing import Any, get_args
 from psycopg.rows import class_row
 
 from config.database import Connection
-from pipeline.overview.paging import Page, Window, cut
+from pipeline.overview.paging import Page, Window, cut, newest_of
 from pipeline.runs import FINAL, RunState
 
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
@@ -79,20 +79,22 @@ _ROW = """
     SELECT r.id, p.owner || '/' || p.name AS repository, r.kind, r.environment, r.ref, r.sha,
            r.attempt, r.state, r.title, r.created_at, r.started_at, r.finished_at"""
 
-_LIST = (
-    _ROW
-    + """
-    FROM runs r JOIN repositories p ON p.id = r.repository_id
-    WHERE (%(state)s::text IS NULL OR r.state = %(state)s)
-      AND (%(sha)s::text IS NULL OR r.sha = %(sha)s)
-      AND (%(delivery)s::bigint IS NULL OR r.delivery_id = %(delivery)s)
-      AND (%(repository)s::bigint IS NULL OR r.repository_id = %(repository)s)
-      AND (%(before)s::bigint IS NULL OR r.id < %(before)s)
-      AND (%(after)s::bigint IS NULL OR r.id > %(after)s)
-"""
-)
-NEWEST_FIRST = _LIST + " ORDER BY r.id DESC LIMIT %(limit)s"
-OLDEST_FIRST = _LIST + " ORDER BY r.id LIMIT %(limit)s"
+_WANTED = """
+    SELECT * FROM runs
+    WHERE (%(state)s::text IS NULL OR state = %(state)s)
+      AND (%(sha)s::text IS NULL OR sha = %(sha)s)
+      AND (%(delivery)s::bigint IS NULL OR delivery_id = %(delivery)s)
+      AND (%(repository)s::bigint IS NULL OR repository_id = %(repository)s)
+      AND (%(before)s::bigint IS NULL OR id < %(before)s)
+      AND (%(after)s::bigint IS NULL OR id > %(after)s)"""
+
+
+def list_sql(*, private: bool, oldest_first: bool) -> str:
+    """The query of `list_runs`."""
+    order = "r.id" if oldest_first else "r.id DESC"
+    wanted = newest_of(_WANTED, private=private, oldest_first=oldest_first)
+    return f"""{_ROW} FROM ({wanted}) r
+               JOIN repositories p ON p.id = r.repository_id ORDER BY {order}"""
 
 
 def list_runs(
@@ -103,6 +105,7 @@ def list_runs(
     repository: str | None = None,
     sha: str | None = None,
     delivery: int | None = None,
+    private: bool = False,
 ) -> Page[RunRow]:
     """Runs, newest first.
 
@@ -111,27 +114,34 @@ def list_runs(
         repository: Only runs of this `owner/name`, in any case.
         sha: Only runs of this commit, 40 hex digits.
         delivery: Only runs that this delivery (its row's id) started.
+        private: Also runs of private repositories.
     """
     filters: dict[str, str | int | None] = {"state": state, "sha": sha, "delivery": delivery}
+    filters["repository"] = None
     # Looked up first: PostgreSQL chooses a plan by how many runs this very repository has.
-    filters["repository"] = find_repository(connection, repository) if repository else None
-    if repository and filters["repository"] is None:
-        return cut((), window)
-    sql = NEWEST_FIRST if window.after is None else OLDEST_FIRST
+    if repository:
+        filters["repository"] = find_repository(connection, repository, private=private)
+        if filters["repository"] is None:
+            return cut((), window)
+    sql = list_sql(private=private, oldest_first=window.after is not None)
     with connection.cursor(row_factory=class_row(RunRow)) as cursor:
         rows = cursor.execute(sql, filters | window.parameters()).fetchall()
     return cut(rows, window)
 
 
-def find_repository(connection: Connection, name: str) -> int | None:
+def find_repository(connection: Connection, name: str, *, private: bool = False) -> int | None:
     """The id of the repository that is called `owner/name`, in any case.
 
     A name that was given to another repository later means the newer one.
+
+    Args:
+        private: Also when it is private.
     """
     row = connection.execute(
-        """SELECT id FROM repositories WHERE lower(owner || '/' || name) = lower(%(name)s)
+        """SELECT id FROM repositories
+           WHERE lower(owner || '/' || name) = lower(%(name)s) AND (%(private)s OR NOT private)
            ORDER BY state = 'active' DESC, id DESC LIMIT 1""",
-        {"name": name},
+        {"name": name, "private": private},
     ).fetchone()
     return int(row[0]) if row else None
 
@@ -150,16 +160,20 @@ _ONE = (
               AND environment = r.environment
             ORDER BY id DESC LIMIT 1) AS superseded_by_id
     FROM runs r JOIN repositories p ON p.id = r.repository_id
-    LEFT JOIN deliveries d ON d.id = r.delivery_id
-    WHERE r.id = %(id)s
+    LEFT JOIN deliveries d ON d.id = r.delivery_id AND (%(private)s OR NOT d.private)
+    WHERE r.id = %(id)s AND (%(private)s OR NOT p.private)
 """
 )
 
 
-def get_run(connection: Connection, run_id: int) -> Run | None:
-    """The run of that id, or None."""
+def get_run(connection: Connection, run_id: int, *, private: bool = False) -> Run | None:
+    """The run of that id, or None.
+
+    Args:
+        private: Also when its repository is private.
+    """
     with connection.cursor(row_factory=class_row(Run)) as cursor:
-        return cursor.execute(_ONE, {"id": run_id}).fetchone()
+        return cursor.execute(_ONE, {"id": run_id, "private": private}).fetchone()
 
 
 def read_log(

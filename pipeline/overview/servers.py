@@ -100,45 +100,64 @@ _LIVE = """
     JOIN mcp_packages p ON p.id = d.package_id
     JOIN runs r ON r.id = d.run_id
     LEFT JOIN mcp_versions v ON v.id = d.version_id
-    WHERE d.state = 'live'
+    WHERE d.state = 'live' AND (%(private)s OR NOT (p.private OR r.private))
 """
 
 
-def list_live(connection: Connection, *, limit: int = 20) -> tuple[LiveServer, ...]:
-    """The deployments that serve, newest first."""
+def list_live(
+    connection: Connection, *, limit: int = 20, private: bool = False
+) -> tuple[LiveServer, ...]:
+    """The deployments that serve, newest first.
+
+    Args:
+        private: Also those of private repositories.
+    """
     with connection.cursor(row_factory=class_row(LiveServer)) as cursor:
         rows = cursor.execute(
             _LIVE + " ORDER BY d.live_at DESC NULLS LAST, d.id DESC LIMIT %(limit)s",
-            {"limit": limit},
+            {"limit": limit, "private": private},
         ).fetchall()
     return tuple(rows)
 
 
-def list_live_of(connection: Connection, package_ids: list[int]) -> tuple[LiveServer, ...]:
-    """The serving deployments of these packages."""
+def list_live_of(
+    connection: Connection, package_ids: list[int], *, private: bool = False
+) -> tuple[LiveServer, ...]:
+    """The serving deployments of these packages, as `list_live`."""
     with connection.cursor(row_factory=class_row(LiveServer)) as cursor:
         rows = cursor.execute(
-            _LIVE + " AND d.package_id = ANY(%(ids)s) ORDER BY d.environment", {"ids": package_ids}
+            _LIVE + " AND d.package_id = ANY(%(ids)s) ORDER BY d.environment",
+            {"ids": package_ids, "private": private},
         ).fetchall()
     return tuple(rows)
 
 
-def list_packages(connection: Connection, *, after: str = "", size: int = PAGE_SIZE) -> PackageList:
-    """Packages in the order of their names, from the one that follows `after` on."""
+PACKAGES = """
+    SELECT p.id, p.name, p.title, p.description, p.categories, p.tags,
+           (SELECT version FROM mcp_versions WHERE package_id = p.id
+            ORDER BY published_at DESC LIMIT 1) AS latest
+    FROM mcp_packages p JOIN repositories r ON r.id = p.repository_id
+    WHERE lower(p.name) > lower(%(after)s)
+      AND (%(private)s OR NOT p.private) AND (%(private)s OR NOT r.private)
+    ORDER BY lower(p.name) LIMIT %(limit)s
+"""
+
+
+def list_packages(
+    connection: Connection, *, after: str = "", size: int = PAGE_SIZE, private: bool = False
+) -> PackageList:
+    """Packages in the order of their names, from the one that follows `after` on.
+
+    Args:
+        private: Also those of private repositories.
+    """
     size = min(size, MAX_PAGE_SIZE)
     with connection.cursor(row_factory=class_row(PackageRow)) as cursor:
         rows = cursor.execute(
-            """
-            SELECT p.id, p.name, p.title, p.description, p.categories, p.tags,
-                   (SELECT version FROM mcp_versions WHERE package_id = p.id
-                    ORDER BY published_at DESC LIMIT 1) AS latest
-            FROM mcp_packages p WHERE lower(p.name) > lower(%(after)s)
-            ORDER BY lower(p.name) LIMIT %(limit)s
-            """,
-            {"after": after, "limit": size + 1},
+            PACKAGES, {"after": after, "limit": size + 1, "private": private}
         ).fetchall()
     kept = tuple(rows[:size])
-    servers = list_live_of(connection, [row.id for row in kept])
+    servers = list_live_of(connection, [row.id for row in kept], private=private)
     return PackageList(
         kept,
         live={row.name: tuple(s for s in servers if s.name == row.name) for row in kept},
@@ -146,17 +165,21 @@ def list_packages(connection: Connection, *, after: str = "", size: int = PAGE_S
     )
 
 
-def get_package(connection: Connection, name: str) -> Package | None:
-    """The package of that full name (`io.github.<owner>/<name>`), in any case, or None."""
+def get_package(connection: Connection, name: str, *, private: bool = False) -> Package | None:
+    """The package of that full name (`io.github.<owner>/<name>`), in any case, or None.
+
+    Args:
+        private: Also when its repository is private.
+    """
     with connection.cursor(row_factory=class_row(Package)) as cursor:
         return cursor.execute(
             """
             SELECT p.id, p.name, p.title, p.description, p.categories, p.tags,
                    r.owner || '/' || r.name AS repository
             FROM mcp_packages p JOIN repositories r ON r.id = p.repository_id
-            WHERE lower(p.name) = lower(%(name)s)
+            WHERE lower(p.name) = lower(%(name)s) AND (%(private)s OR NOT r.private)
             """,
-            {"name": name},
+            {"name": name, "private": private},
         ).fetchone()
 
 

@@ -30,6 +30,7 @@ def test_all_wrong_values_are_told_at_once_by_their_variables() -> None:
         "SIGIL_ENVIRONMENT",
         "SIGIL_HOST",
         "SIGIL_PUBLIC_URL",
+        "SIGIL_SHOW_PRIVATE",
         "SIGIL_BUILD_TIMEOUT",
         "SIGIL_BUILD_MEMORY",
         "SIGIL_RETENTION_DAYS",

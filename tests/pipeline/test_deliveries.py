@@ -24,6 +24,7 @@ def new(**changes: Any) -> NewDelivery:
         "payload": encode(push()),
         "state": "received",
         "reason": None,
+        "private": False,
     }
     return NewDelivery(**(fields | changes))
 
@@ -46,14 +47,22 @@ def put(connection: Connection, guid: UUID, state: str) -> None:
 def test_a_group_is_stored_with_every_field_and_body_byte() -> None:
     bodies = [bytes(range(256)), b"{}", encode(push())]
     group = [new(payload=body, event=f"e{index}") for index, body in enumerate(bodies)]
-    group.append(new(action="created", hook_id=None, repository=None))
+    group.append(new(action="created", hook_id=None, repository=None, private=True))
     with transaction() as connection:
         recorded = record(connection, group)
         for delivery in group:
             stored = row(connection, delivery.guid)
             assert recorded[delivery.guid].id == stored["id"]
             assert recorded[delivery.guid].receptions == 1
-            for field in ("event", "action", "hook_id", "repository", "payload", "state"):
+            for field in (
+                "event",
+                "action",
+                "hook_id",
+                "repository",
+                "payload",
+                "state",
+                "private",
+            ):
                 assert stored[field] == getattr(delivery, field)
 
 

@@ -32,6 +32,7 @@ def deliver(payload: dict[str, Any], event: str = "push") -> UUID:
         payload=encode(payload),
         state="received",
         reason=None,
+        private=False,
     )
     with transaction() as connection:
         deliveries.record(connection, [delivery])

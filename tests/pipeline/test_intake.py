@@ -16,9 +16,12 @@ from pipeline.triggers import (
     RerunRequested,
     TagPublished,
     Trigger,
+    VisibilityChanged,
 )
+from tests import seed
 
 OCTO = Account(id=1, login="octo")
+SECRET = RepositoryRef(id=5, owner="octo", name="weather", private=True, default_branch="main")
 WEATHER = RepositoryRef(id=5, owner="octo", name="weather", private=False, default_branch="main")
 SHA = "a" * 40
 
@@ -80,6 +83,48 @@ def test_an_installation_does_not_forget_a_default_branch_it_does_not_mention() 
     carry(push())
     carry(Installed(7, OCTO, (RepositoryRef(id=5, owner="octo", name="w2", private=False),)))
     assert rows("SELECT name, default_branch FROM repositories") == [("w2", "main")]
+
+
+def test_a_repository_that_becomes_private_takes_its_runs_packages_and_deliveries_along() -> None:
+    seed.repository("octo", "other", number=6)
+    (run,) = carry(push()).run_ids
+    seed.package(seed.Seeded(1, 7, 5), run)
+    other = seed.run(6)
+    _, told = seed.delivery("push", repository="Octo/Weather")
+    _, listed = seed.delivery("installation", reason="installed for octo: octo/weather")
+    _, unconcerned = seed.delivery("push", repository="octo/other")
+    outcome = carry(VisibilityChanged(SECRET))
+    assert outcome.reason == "octo/weather is private now"
+    assert rows("SELECT id, private FROM runs ORDER BY id") == [(run, True), (other, False)]
+    assert rows("SELECT private FROM mcp_packages") == [(True,)]
+    hidden = {str(row[0]) for row in rows("SELECT guid FROM deliveries WHERE private")}
+    assert hidden == {told, listed}
+    assert unconcerned not in hidden
+    again = carry(BranchPushed(7, OCTO, SECRET, "main", "b" * 40, SHA)).run_ids
+    assert rows(f"SELECT private FROM runs WHERE id = {again[0]}") == [(True,)]
+
+
+def test_a_repository_that_becomes_public_takes_its_runs_along_but_not_its_past_deliveries() -> (
+    None
+):
+    carry(BranchPushed(7, OCTO, SECRET, "main", SHA, None))
+    seed.delivery("push", repository="octo/weather", private=True)
+    assert rows("SELECT private FROM runs") == [(True,)]
+    carry(push(sha="b" * 40))
+    assert rows("SELECT DISTINCT private FROM runs") == [(False,)]
+    assert rows("SELECT private FROM deliveries") == [(True,)]
+
+
+def test_a_wish_to_run_again_tells_the_visibility_too() -> None:
+    carry(push())
+    carry(RerunRequested(7, SECRET, None, SHA))
+    assert rows("SELECT private FROM repositories") == [(True,)]
+    assert rows("SELECT DISTINCT private FROM runs") == [(True,)]
+
+
+def test_the_visibility_of_an_unknown_repository_is_ignored() -> None:
+    outcome = carry(VisibilityChanged(SECRET))
+    assert outcome == Outcome(reason="octo/weather is not known", ignored=True)
 
 
 def test_removing_a_repository_cancels_its_runs_and_keeps_its_history() -> None:

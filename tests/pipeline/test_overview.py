@@ -27,18 +27,19 @@ def walk(read: Callable[[Connection, Window], Page[Any]], size: int) -> Iterator
         before = page.older
 
 
-def fill_deliveries(number: int) -> None:
-    """Deliveries as a real ledger has them: nearly all done, some repositories, few events."""
+def fill_deliveries(number: int, *, public_of: int = 1) -> None:
+    """Deliveries as a real ledger has them: nearly all done, some repositories, few events. One of
+    `public_of` is public."""
     with transaction() as connection:
         connection.execute(
-            """INSERT INTO deliveries (guid, event, state, repository, payload)
+            """INSERT INTO deliveries (guid, event, state, repository, payload, private)
                SELECT gen_random_uuid(),
                       CASE WHEN n %% 1000 = 0 THEN 'installation' ELSE 'push' END,
                       CASE WHEN n %% 5000 = 7 THEN 'dead' WHEN n %% 3 = 0 THEN 'ignored'
                            ELSE 'done' END,
-                      'octo/server-' || n %% 500, '\\x00'
+                      'octo/server-' || n %% 500, '\\x00', n %% %(public_of)s > 0
                FROM generate_series(1, %(number)s) n""",
-            {"number": number},
+            {"number": number, "public_of": public_of},
         )
 
 
@@ -282,9 +283,40 @@ def rows_read(sql: str, parameters: dict[str, Any], table: str) -> int:
     )
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
+LEDGERS = pytest.mark.parametrize(
+    ("public_of", "private"),
+    [(1, False), (1, True), (200, False), (200, True)],
+    ids=[
+        "all public",
+        "all public, everything asked",
+        "few public",
+        "few public, everything asked",
+    ],
+)
+
+
+def pages_too_dear(
+    table: str, sql: Callable[..., str], wanted: list[dict[str, Any]], *, private: bool
+) -> dict[str, int]:
+    """How many rows of the table PostgreSQL reads for each page that takes more than it shows."""
+    read = {}
+    for page in wanted:
+        window = Window(before=page.get("before"), after=page.get("after"))
+        nothing = dict.fromkeys(("state", "event", "repository", "sha", "delivery"))
+        parameters = nothing | page | {"private": private} | window.parameters()
+        query = sql(private=private, oldest_first=window.after is not None)
+        read[str(page)] = rows_read(query, parameters, table)
+    return {page: rows for page, rows in read.items() if rows > 300}
+
+
+@LEDGERS
+def test_a_page_of_a_ledger_of_50000_reads_only_its_own_rows(
+    database_url: str, public_of: int, private: bool
+) -> None:
+    fill_deliveries(50_000, public_of=public_of)
+    with transaction() as connection:
+        connection.execute("ANALYZE deliveries")
+    wanted: list[dict[str, Any]] = [
         {},
         {"before": 25_000},
         {"after": 25_000},
@@ -292,48 +324,50 @@ def rows_read(sql: str, parameters: dict[str, Any], table: str) -> int:
         {"state": "done", "before": 25_000},
         {"event": "installation"},
         {"repository": "OCTO/server-77"},
-    ],
-    ids=str,
-)
-def test_a_page_of_a_ledger_of_50000_reads_only_its_own_rows(
-    database_url: str, wanted: dict[str, Any]
-) -> None:
-    fill_deliveries(50_000)
-    with transaction() as connection:
-        connection.execute("ANALYZE deliveries")
-    window = Window(before=wanted.pop("before", None), after=wanted.pop("after", None))
-    parameters = {"state": None, "event": None, "repository": None} | wanted | window.parameters()
-    sql = deliveries.OLDEST_FIRST if window.after else deliveries.NEWEST_FIRST
-    assert rows_read(sql, parameters, "deliveries") <= 300
+    ]
+    assert pages_too_dear("deliveries", deliveries.list_sql, wanted, private=private) == {}
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {},
-        {"before": 10_000},
-        {"state": "cancelled"},
-        {"repository": 51},
-        {"sha": "0" * 40},
-        {"delivery": 77},
-    ],
-    ids=str,
-)
+@LEDGERS
 def test_a_page_of_20000_runs_reads_only_its_own_rows(
-    database_url: str, wanted: dict[str, Any]
+    database_url: str, public_of: int, private: bool
 ) -> None:
     for number in range(1, 52):
-        seed.repository("octo", f"server-{number}", number=number)
+        seed.repository(
+            "octo", f"server-{number}", number=number, private=public_of > 1 and number < 50
+        )
     # The quiet repository's runs are the oldest: a walk from the newest would meet all others.
     for number in range(3):
         seed.run(51, commit=seed.sha(number))
     fill_runs(20_000)
     with transaction() as connection:
         connection.execute("ANALYZE runs")
-    window = Window(before=wanted.pop("before", None))
-    nothing = {"state": None, "repository": None, "sha": None, "delivery": None}
-    parameters = nothing | wanted | window.parameters()
-    assert rows_read(runs.NEWEST_FIRST, parameters, "runs") <= 300
+    wanted: list[dict[str, Any]] = [
+        {},
+        {"before": 10_000},
+        {"state": "cancelled"},
+        {"repository": 51},
+        {"sha": "0" * 40},
+        {"delivery": 77},
+    ]
+    assert pages_too_dear("runs", runs.list_sql, wanted, private=private) == {}
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_page_of_packages_reads_only_its_own_rows(database_url: str, private: bool) -> None:
+    hidden = seed.repository("acme", "hidden", number=1, private=True)
+    seed.repository("octo", "weather", number=2)
+    with transaction() as connection:
+        connection.execute(
+            """INSERT INTO mcp_packages (workspace_id, repository_id, name, title, description)
+               SELECT %(workspace)s, CASE WHEN n <= 5000 THEN 1 ELSE 2 END,
+                      'io.github.x/' || lpad(n::text, 5, '0'), 'A title', 'Words'
+               FROM generate_series(1, 5100) n""",
+            {"workspace": hidden.workspace_id},
+        )
+        connection.execute("ANALYZE mcp_packages")
+    parameters = {"after": "", "limit": 51, "private": private}
+    assert rows_read(servers.PACKAGES, parameters, "mcp_packages") <= 300
 
 
 @pytest.mark.parametrize("sql", [runs.LOG_AFTER, runs.LOG_TAIL], ids=["after", "tail"])

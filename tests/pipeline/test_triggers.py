@@ -19,6 +19,7 @@ from pipeline.triggers import (
     RepositoryRef,
     RerunRequested,
     TagPublished,
+    VisibilityChanged,
     triggers_for,
 )
 from sandbox.evidence import EXAMPLES, fetch
@@ -109,6 +110,15 @@ def test_an_installation_comes_with_its_repositories() -> None:
     assert triggers_for("installation_repositories", added) == expected
 
 
+@pytest.mark.parametrize(("action", "private"), [("privatized", True), ("publicized", False)])
+def test_a_repository_that_became_private_or_public_says_which(action: str, private: bool) -> None:
+    payload = push(action=action)
+    payload["repository"]["private"] = private
+    assert triggers_for("repository", payload) == VisibilityChanged(
+        RepositoryRef(1296269, "octo", "weather", private=private, default_branch="main")
+    )
+
+
 def test_removed_repositories_are_named_by_id() -> None:
     payload = {"action": "removed", "installation": INSTALLATION, "repositories_removed": LISTED}
     assert triggers_for("installation_repositories", payload) == RepositoriesRemoved(42, (1296269,))
@@ -165,6 +175,8 @@ def test_the_recorded_payloads_ask_for_what_their_actions_say(
         ("installation_repositories", "added", "Installed"),
         ("installation_repositories", "removed", "RepositoriesRemoved"),
         ("check_suite", "rerequested", "RerunRequested"),
+        ("repository", "privatized", "VisibilityChanged"),
+        ("repository", "publicized", "VisibilityChanged"),
     }
 
 

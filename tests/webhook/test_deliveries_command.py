@@ -33,7 +33,7 @@ def deliveries(*arguments: str, **environment: str) -> "subprocess.CompletedProc
 
 def put(state: str, **changes: Any) -> UUID:
     guid = uuid4()
-    delivery = NewDelivery(guid, "push", None, 1, "octo/weather", BODY, "received", None)
+    delivery = NewDelivery(guid, "push", None, 1, "octo/weather", BODY, "received", None, False)
     with transaction() as connection:
         record(connection, [delivery])
         connection.execute(

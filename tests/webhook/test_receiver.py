@@ -59,6 +59,22 @@ def test_a_delivery_is_stored_as_it_came_before_it_is_accepted(client: FlaskClie
     assert row["payload"] == body
 
 
+@pytest.mark.parametrize("private", [True, False])
+def test_the_ledger_knows_from_the_start_whether_a_delivery_names_a_private_repository(
+    client: FlaskClient, private: bool
+) -> None:
+    payload = push()
+    payload["repository"]["private"] = private
+    # One that is ignored names it as well, in its reason.
+    for event in ("push", "star"):
+        body = encode(payload)
+        assert client.post(URL, data=body, headers=headers(body, event=event)).status_code == 202
+    assert [(row["state"], row["private"]) for row in ledger()] == [
+        ("received", private),
+        ("ignored", private),
+    ]
+
+
 def test_an_accepted_delivery_rings_once_however_many_come(
     client: FlaskClient, redis: "Redis"
 ) -> None:

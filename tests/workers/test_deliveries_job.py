@@ -17,7 +17,8 @@ pytestmark = pytest.mark.usefixtures("database_url", "redis_url")
 
 def deliver(*, days_old: int = 0) -> UUID:
     guid = uuid4()
-    delivery = NewDelivery(guid, "push", None, 1, "octo/weather", encode(push()), "received", None)
+    body = encode(push())
+    delivery = NewDelivery(guid, "push", None, 1, "octo/weather", body, "received", None, False)
     with transaction() as connection:
         record(connection, [delivery])
         if days_old:
