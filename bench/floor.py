@@ -1,4 +1,7 @@
-"""The floor that the receiver is compared with: the same Flask, only checking the signature."""
+"""The floor that the receiver is compared with: a Flask route that only checks the signature.
+
+Both are served by the same gunicorn with the same settings.
+"""
 
 from flask import Flask, Response, request
 

@@ -207,7 +207,7 @@ def _serve(command: list[str], log: Path, environment: dict[str, str]) -> Iterat
         process = subprocess.Popen(
             command,
             cwd=HERE.parent,
-            env=environment | {"PORT": str(port)},
+            env=environment | {"PORT": str(port), "WEB_BIND": f"127.0.0.1:{port}"},
             stdout=output,
             stderr=output,
         )
