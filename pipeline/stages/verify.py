@@ -12,8 +12,9 @@ from pipeline.stages.manifest import ManifestResult
 from registry.handshake import Handshake, shake_hands
 from registry.tools import Tool, tool_hash
 
-_PAUSE = 0.25
-_WRONG_ANSWERS = 8
+# A server waits half of this, on average, until somebody notices that it is ready.
+_PAUSE = 0.1
+_WRONG_ANSWERS = 20
 """So many answers in a row that are not MCP are a verdict, not a start that is still under way."""
 
 
