@@ -1,5 +1,6 @@
 """Real worker processes against a Redis of their own, which is stopped and emptied under them."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -38,7 +39,8 @@ def pool(environ: dict[str, str], own_redis: EmbeddedRedis) -> Iterator[psutil.P
     yield process
     family = [process, *process.children(recursive=True)] if process.is_running() else []
     for member in family:
-        member.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
     process.wait()
 
 
