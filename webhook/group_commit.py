@@ -25,6 +25,9 @@ PATIENCE = 6.0
 # One delivery may have 25 MB; a group is sent to PostgreSQL as one message of at most 1 GB.
 _GROUP_BYTES = 32 * 1024 * 1024
 _GROUP_LENGTH = 256
+# After a group of several, more are on their way. Seconds that the next one waits for them: fewer,
+# larger groups cost less. A single delivery never waits.
+_GATHER = 0.002
 
 _Waiting: TypeAlias = tuple[NewDelivery, Future[Recorded]]
 _Record: TypeAlias = Callable[[Connection, Sequence[NewDelivery]], Mapping[UUID, Recorded]]
@@ -76,7 +79,10 @@ class GroupCommit:
                 self._thread.start()
 
     def _write_groups(self) -> None:
+        group: list[_Waiting] = []
         while True:
+            if len(group) > 1:
+                time.sleep(_GATHER)
             group = self._next_group()
             if not group:
                 continue
