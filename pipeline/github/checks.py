@@ -194,7 +194,6 @@ def _summary(view: RunView) -> str:
     return (
         _templates.get_template(_SUMMARY)
         .render(
-            headline=f"**{headline(view)}**",
             detail=error.get("detail") or "",
             notices=published.get("notices") or [],
             stages=_stage_rows(view),
