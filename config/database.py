@@ -55,6 +55,8 @@ def _pool() -> ConnectionPool[Connection]:
             min_size=0,
             max_size=8,
             timeout=5,
+            # Longer, and the pool's growing pauses would outlast an outage by minutes.
+            reconnect_timeout=5,
             max_idle=60,
             check=ConnectionPool.check_connection,
             open=True,

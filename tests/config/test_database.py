@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from config.database import migrate, transaction
+from sandbox.embedded import Postgres
 
 
 def test_a_second_migration_finds_nothing_to_do(database_url: str) -> None:
@@ -18,6 +19,18 @@ def test_an_error_rolls_the_transaction_back(database_url: str) -> None:
         connection.execute("SELECT 1 / 0")
     with transaction() as connection:
         assert connection.execute("SELECT count(*) FROM workspaces").fetchone() == (0,)
+
+
+def test_a_long_outage_ends_when_postgresql_is_back(database_url: str, postgres: Postgres) -> None:
+    with transaction() as connection:
+        connection.execute("SELECT 1")
+    postgres.stop()
+    for _ in range(3):
+        with pytest.raises(psycopg.OperationalError), transaction() as connection:
+            connection.execute("SELECT 1")
+    postgres.start()
+    with transaction() as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_forked_child_uses_a_connection_of_its_own(database_url: str) -> None:
