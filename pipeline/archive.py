@@ -22,7 +22,6 @@ MAX_NAME = 255
 MAX_DEPTH = 100
 _MAX_EXTENSION = 64 * 1024
 _OVERHEAD = 4096
-_BLOCK = 512
 _CHUNK = 256 * 1024
 _EXTENSIONS = (
     tarfile.XHDTYPE,
@@ -116,21 +115,27 @@ class _Limited:
 
 
 class _Member(tarfile.TarInfo):
-    """A header that is refused where `tarfile` would take it for the end of the archive."""
+    """A header that is refused where `tarfile` would take it for the end of the archive.
+
+    Both methods are passed through by every version of `tarfile`. `frombuf` is not: the one in
+    Debian 12, for instance, reads headers without it.
+    """
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
-        if len(buf) != _BLOCK:
-            raise ArchiveError("The archive ends early.")
-        if not buf.strip(b"\0"):
-            return super().frombuf(buf, encoding, errors)
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_Member":
         try:
-            member = super().frombuf(buf, encoding, errors)
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise  # The end mark.
+        except (tarfile.EmptyHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise ArchiveError("The archive ends early.") from error
         except tarfile.HeaderError as error:
             raise ArchiveError("The archive is damaged.") from error
-        if member.size < 0 or (member.type in _EXTENSIONS and member.size > _MAX_EXTENSION):
+
+    def _proc_member(self, tarfile_: tarfile.TarFile) -> "_Member":
+        if self.size < 0 or (self.type in _EXTENSIONS and self.size > _MAX_EXTENSION):
             raise ArchiveError("The archive has a header of a senseless size.")
-        return member
+        return super()._proc_member(tarfile_)  # type: ignore[misc,no-any-return]
 
 
 _Kind = Literal["folder", "file", "link"]
