@@ -8,11 +8,19 @@ import functools
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sentry_sdk.utils import Dsn
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -148,7 +156,9 @@ class Settings(BaseSettings):
         str, _from("SIGIL_BUILD_MEMORY", description="Memory that one build may use.")
     ] = "2Gi"
     build_cpus: Annotated[
-        float, _from("SIGIL_BUILD_CPUS", description="Processors that one build may use.")
+        float,
+        Field(gt=0, allow_inf_nan=False),
+        _from("SIGIL_BUILD_CPUS", description="Processors that one build may use."),
     ] = 2.0
     source_max_bytes: Annotated[
         int,
@@ -168,7 +178,8 @@ class Settings(BaseSettings):
         Seconds,
         _from(
             "SIGIL_HEARTBEAT_LOST",
-            description="Seconds without a heartbeat until a run is handed to another worker.",
+            description="Seconds without a heartbeat until a run is handed to another worker; "
+            "several times `SIGIL_HEARTBEAT`.",
         ),
     ] = 20
     sweep_interval: Annotated[
@@ -214,6 +225,24 @@ class Settings(BaseSettings):
             raise ValueError("needs at least 16 characters in each secret")
         return value
 
+    @field_validator("github_app_id")
+    @classmethod
+    def _number(cls, value: str) -> str:
+        if value and not (value.isascii() and value.isdigit()):
+            raise ValueError("must be a number, which the App's settings page at GitHub shows")
+        return value
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            try:
+                Dsn(value.get_secret_value())
+            except ValueError:
+                # The parser's own message repeats parts of the value.
+                raise ValueError("must look like https://<key>@<host>/<project number>") from None
+        return value
+
     @field_validator("build_memory")
     @classmethod
     def _memory(cls, value: str) -> str:
@@ -231,6 +260,15 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _heartbeats_in_time(self) -> Self:
+        if self.heartbeat_lost <= self.heartbeat:
+            raise ValueError(
+                "SIGIL_HEARTBEAT_LOST must be longer than SIGIL_HEARTBEAT: otherwise a run that "
+                "goes well is taken from its worker between two heartbeats."
+            )
+        return self
 
     def require(self, *fields: str) -> None:
         """Check that each named field has a value.
@@ -317,7 +355,9 @@ def load(environ: dict[str, str] | None = None) -> Settings:
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_input=False, include_url=False):
-            lines.append(f"{problem['loc'][0]}: {problem['msg'].removeprefix('Value error, ')}")
+            text = problem["msg"].removeprefix("Value error, ")
+            # What is wrong with several settings together has no place of its own, and names them.
+            lines.append(f"{problem['loc'][0]}: {text}" if problem["loc"] else text)
         raise SettingsError("\n".join(lines)) from None
 
 

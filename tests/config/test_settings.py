@@ -33,10 +33,13 @@ def test_all_wrong_values_are_told_at_once_by_their_variables() -> None:
         "SIGIL_SHOW_PRIVATE",
         "SIGIL_BUILD_TIMEOUT",
         "SIGIL_BUILD_MEMORY",
+        "SIGIL_BUILD_CPUS",
         "SIGIL_RETENTION_DAYS",
+        "GITHUB_APP_ID",
         "GITHUB_WEBHOOK_SECRETS",
         "GITHUB_API_URL",
         "GITHUB_TIMEOUT",
+        "SENTRY_DSN",
         "LOG_LEVEL",
         "LOG_FORMAT",
     ],
@@ -49,10 +52,55 @@ def test_a_wrong_value_is_named_but_never_repeated(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", ["DATABASE_URL", "REDIS_URL", "GITHUB_PRIVATE_KEY", "SENTRY_DSN"]
+    ("variable", "value"),
+    [
+        ("SIGIL_BUILD_CPUS", "0"),
+        ("SIGIL_BUILD_CPUS", "-1"),
+        ("SIGIL_BUILD_CPUS", "inf"),
+        ("SIGIL_BUILD_CPUS", "nan"),
+        ("GITHUB_APP_ID", "-1"),
+        ("GITHUB_APP_ID", "12 34"),
+        ("GITHUB_APP_ID", "\N{SUPERSCRIPT TWO}"),
+        ("SENTRY_DSN", "https://sentry.example/1"),
+        ("SENTRY_DSN", "https://s3ntinel@sentry.example/project"),
+        ("SENTRY_DSN", "https://s3ntinel@sentry.example:port/1"),
+    ],
 )
-def test_a_secret_does_not_show_when_the_settings_are_printed(variable: str) -> None:
-    assert "s3ntinel" not in repr(load({variable: "s3ntinel"}))
+def test_a_value_that_could_not_work_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({variable: value})
+    assert str(caught.value).startswith(f"{variable}: ")
+    assert "s3ntinel" not in str(caught.value)
+
+
+def test_a_sentry_dsn_is_taken_as_it_is() -> None:
+    dsn = "https://key@o1.sentry.example/42"
+    assert load({"SENTRY_DSN": dsn}).sentry_dsn.get_secret_value() == dsn
+
+
+@pytest.mark.parametrize("lost", ["1", "2"])
+def test_a_heartbeat_that_could_not_come_in_time_is_refused(
+    lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGIL_HEARTBEAT", "2")
+    monkeypatch.setenv("SIGIL_HEARTBEAT_LOST", lost)
+    for environ in ({"SIGIL_HEARTBEAT": "2", "SIGIL_HEARTBEAT_LOST": lost}, None):
+        with pytest.raises(SettingsError) as caught:
+            load(environ)
+        assert str(caught.value).startswith("SIGIL_HEARTBEAT_LOST must be longer than SIGIL_HEART")
+
+
+@pytest.mark.parametrize(
+    ("variable", "secret"),
+    [
+        ("DATABASE_URL", "s3ntinel"),
+        ("REDIS_URL", "s3ntinel"),
+        ("GITHUB_PRIVATE_KEY", "s3ntinel"),
+        ("SENTRY_DSN", "https://s3ntinel@sentry.example/1"),
+    ],
+)
+def test_a_secret_does_not_show_when_the_settings_are_printed(variable: str, secret: str) -> None:
+    assert "s3ntinel" not in repr(load({variable: secret}))
 
 
 def test_two_webhook_secrets_are_taken_while_one_is_rotated() -> None:

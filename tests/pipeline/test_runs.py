@@ -16,6 +16,7 @@ A, B, C = "a" * 40, "b" * 40, "c" * 40
 
 @pytest.fixture(autouse=True)
 def repository(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SIGIL_HEARTBEAT", "0.0005")
     monkeypatch.setenv("SIGIL_HEARTBEAT_LOST", "0.001")
     settings.cache_clear()
     with transaction() as connection:
