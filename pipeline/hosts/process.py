@@ -2,9 +2,8 @@
 
 It does not isolate servers from the machine or from one another, so production refuses it. A
 server has to listen on `PORT` (and should on `HOST`): the port in mcp.yaml is not used, because
-two servers may ask for the same one. The memory limit holds for each process of a server, by its
-data segment (a small Node server has 118 MiB of it, of which 80 are in memory); the processor
-limit is not enforced.
+two servers may ask for the same one. The memory limit is a coarse one: it holds for Node's heap,
+and with 1 GiB to spare for the data segment of each process; the processor limit is not enforced.
 """
 
 import json
@@ -181,7 +180,8 @@ def _launch(spec: DeploymentSpec, files: _Files, taken: set[int]) -> dict[str, A
     """What `launch.py` reads, and the few things that the host wants to know later."""
     port = free_port(taken)
     folder = Folder(Path(spec.artifact.reference))
-    own = {"HOST": "127.0.0.1", **spec.env, "PORT": str(port), MARK: str(files.spec)}
+    heap = {"NODE_OPTIONS": f"--max-old-space-size={spec.memory >> 20}"} if spec.memory else {}
+    own = {"HOST": "127.0.0.1", **heap, **spec.env, "PORT": str(port), MARK: str(files.spec)}
     return {
         "command": list(spec.artifact.command),
         "environment": folder.environment(**own),

@@ -53,7 +53,9 @@ LOW_CONTRAST = """() => {
 }"""
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is open, its event loop runs in the main thread, and nothing
+# that runs one of its own could be tested.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = next(path for name in names if (path := shutil.which(name)))

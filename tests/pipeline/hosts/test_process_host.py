@@ -246,7 +246,7 @@ def test_many_workers_may_start_servers_at_once(
 def test_a_server_cannot_take_more_memory_than_it_may(
     process_host: ProcessHost, tmp_path: Path
 ) -> None:
-    code = "x = bytearray(b'1' * 2**28); print('too', 'much'); import time; time.sleep(3224)"
+    code = "x = bytearray(b'1' * 2**31); print('too', 'much'); import time; time.sleep(3224)"
     artifact = _artifact(tmp_path / "a", code)
 
     process_host.start(_spec("sigil-greedy", artifact, memory=128 * 2**20))
