@@ -6,6 +6,7 @@ With `CI=true` or `SIGIL_TEST_STRICT=1` a skip is a failure: there, everything h
 import functools
 import os
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ import docker
 import pytest
 import requests
 from docker.errors import DockerException
+from playwright._impl._driver import compute_driver_executable
 
 
 @functools.cache
@@ -37,9 +39,12 @@ def lacks_node() -> str:
 @functools.cache
 def lacks_browser() -> str:
     """Why browser tests cannot run, or an empty text."""
-    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
-        return ""
-    return "no chromium on the PATH (install chromium)"
+    if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+        return "no chromium on the PATH (install chromium)"
+    driver, *_ = compute_driver_executable()
+    if subprocess.run([driver, "--version"], capture_output=True, check=False).returncode != 0:
+        return "playwright's own node does not start (install libatomic1)"
+    return ""
 
 
 LACKS: dict[str, Callable[[], str]] = {
