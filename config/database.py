@@ -23,7 +23,17 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 # Any number that no other program takes in the same database.
 _MIGRATION_LOCK = 0x5161_6C00
-_CONNECT = {"prepare_threshold": None, "connect_timeout": 5}
+_CONNECT = {
+    "prepare_threshold": None,
+    "connect_timeout": 5,
+    # PostgreSQL behind a broken network says nothing at all, and the kernel would wait for it for
+    # a quarter of an hour while something is unacknowledged, and for hours when nothing is. Unix
+    # sockets ignore these.
+    "tcp_user_timeout": 20_000,  # milliseconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 
 _pools: dict[int, ConnectionPool[Connection]] = {}
 
