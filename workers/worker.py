@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,8 +21,10 @@ from rq.worker_pool import WorkerPool
 
 from config.logs import configure_logs, configure_sentry
 from config.redis import redis
+from config.settings import SettingsError, settings
 from workers.preload import preload
 from workers.queues import RUNS
+from workers.start import check
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -109,7 +112,11 @@ def main() -> None:
     parser.add_argument("queues", nargs="+", help="in the order of their importance")
     parser.add_argument("--processes", type=int, default=1, help="jobs worked on at a time")
     arguments = parser.parse_args()
-    configure_logs()
+    try:
+        configure_logs()
+        check(settings())
+    except SettingsError as error:
+        sys.exit(f"The worker does not start:\n{error}")
     configure_sentry()
     preload()
     WorkerPool(

@@ -13,6 +13,7 @@ from redis import Redis
 from rq import Queue, Worker
 
 from sandbox.embedded import EmbeddedRedis
+from sandbox.secrets import make_secrets
 from tests.polling import eventually
 
 JOBS = "jobs_of_test_worker"
@@ -27,8 +28,16 @@ def own_redis(short_folder: Path) -> Iterator[EmbeddedRedis]:
 
 
 @pytest.fixture
-def environ(own_redis: EmbeddedRedis) -> dict[str, str]:
-    return {**os.environ, "REDIS_URL": own_redis.url, "PYTHONPATH": str(Path(__file__).parent)}
+def environ(own_redis: EmbeddedRedis, tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "REDIS_URL": own_redis.url,
+        "PYTHONPATH": str(Path(__file__).parent),
+        # The jobs of these tests need neither, but no worker starts without.
+        "DATABASE_URL": "postgresql:///none",
+        "GITHUB_APP_ID": "1",
+        "GITHUB_PRIVATE_KEY_FILE": str(make_secrets(tmp_path).private_key),
+    }
 
 
 @pytest.fixture
