@@ -89,6 +89,7 @@ CREATE TABLE runs (
     before_sha      text,                    -- what the branch pointed at before the push
     attempt         integer NOT NULL DEFAULT 1,
     parent_id       bigint REFERENCES runs,  -- the run that this one repeats
+    requested       boolean NOT NULL DEFAULT false,  -- by a person: whatever the branch says now
     delivery_id     bigint,                  -- no foreign key: the ledger has a shorter life
     state           text NOT NULL DEFAULT 'queued'
                     CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded')),

@@ -63,16 +63,6 @@ def started(run: Run, instance: Instance) -> None:
         )
 
 
-def live(connection: Connection, repository_id: int, environment: str) -> Deployment | None:
-    """The deployment that serves."""
-    with connection.cursor(row_factory=class_row(Deployment)) as cursor:
-        return cursor.execute(
-            f"""SELECT {_COLUMNS} FROM mcp_deployments
-                WHERE repository_id = %s AND environment = %s AND state = 'live'""",
-            (repository_id, environment),
-        ).fetchone()
-
-
 def of_run(connection: Connection, run_id: int) -> Deployment | None:
     """The deployment that a run made."""
     with connection.cursor(row_factory=class_row(Deployment)) as cursor:

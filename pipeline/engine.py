@@ -1,5 +1,6 @@
 """The docker engine: one client a process, and its failures in Sigil's words."""
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterator
@@ -38,11 +39,19 @@ def forget_engine() -> None:
     _engine_of.cache_clear()
 
 
-def answers() -> bool:
-    """Whether a docker engine answers."""
+def answers(*, timeout: float | None = None) -> bool:
+    """Whether a docker engine answers.
+
+    Args:
+        timeout: Seconds to wait for each of its answers, if less than for the engine's work.
+    """
     try:
         with engine_errors():
-            engine().ping()
+            if timeout is None:
+                engine().ping()
+            else:
+                with contextlib.closing(docker.from_env(timeout=timeout)) as client:
+                    client.ping()
     except StageError:
         return False
     return True

@@ -112,9 +112,14 @@ def _change_installation(
     return Outcome(reason=f"installation {words[trigger.state]}", run_ids=resumed)
 
 
+_UNINSTALLED = Outcome(reason="the App was uninstalled before this was processed", ignored=True)
+
+
 @_carry_out.register
 def _push(trigger: BranchPushed, connection: Connection, delivery_id: int) -> Outcome:
     repository = _heal(connection, trigger.installation, trigger.account, trigger.repository)
+    if repository is None:
+        return _UNINSTALLED
     if trigger.branch != repository.default_branch:
         return Outcome(
             reason=f"branch {trigger.branch} is not tracked: only a push to "
@@ -136,6 +141,8 @@ def _push(trigger: BranchPushed, connection: Connection, delivery_id: int) -> Ou
 @_carry_out.register
 def _tag(trigger: TagPublished, connection: Connection, delivery_id: int) -> Outcome:
     repository = _heal(connection, trigger.installation, trigger.account, trigger.repository)
+    if repository is None:
+        return _UNINSTALLED
     ref = f"refs/tags/{trigger.tag}"
     if trigger.sha is None:
         look = look_up(connection, repository.id, ref=ref, delivery_id=delivery_id)
@@ -291,9 +298,15 @@ def _record_visibility(connection: Connection, repository: RepositoryRef) -> boo
 
 def _heal(
     connection: Connection, installation: int, account: Account, repository: RepositoryRef
-) -> runs.Repository:
-    """The repository as we know it, recorded now when its installation event never came."""
+) -> runs.Repository | None:
+    """The repository as we know it, recorded now when its installation event never came; None when
+    the App was uninstalled since."""
     workspace = _record_installation(connection, installation, account)
+    gone = connection.execute(
+        "SELECT 1 FROM installations WHERE id = %s AND state = 'deleted'", (installation,)
+    ).fetchone()
+    if gone is not None:
+        return None
     _record_repository(connection, installation, workspace, repository)
     known = runs.repository(connection, repository.id)
     assert known is not None

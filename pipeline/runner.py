@@ -20,14 +20,15 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from config.database import transaction
-from config.settings import settings
+from config.settings import SettingsError, settings
 from pipeline import deployments, run_stages, runs
+from pipeline.builders.base import Builder
 from pipeline.github.client import retry_moment
 from pipeline.heartbeat import Heartbeat
 from pipeline.hosts.choose import choose_builder, choose_host
 from pipeline.run_logs import RunLog
 from pipeline.stages.base import STAGES, Result, RunStopped, StageError, StageName
-from pipeline.stages.build import build
+from pipeline.stages.build import BuildResult, build
 from pipeline.stages.context import RunContext, Superseded
 from pipeline.stages.deploy import deploy
 from pipeline.stages.manifest import manifest
@@ -68,7 +69,6 @@ def drive(run_id: int, *, changed: Callable[[int], None]) -> Driven:
     run = runs.claim(run_id)
     if run is None:
         return Driven()
-    structlog.contextvars.bind_contextvars(run=run.id, delivery=run.delivery_id)
     changed(run.id)
     log.info("run claimed", sha=run.sha, environment=run.environment, claims=run.claims)
     followers: tuple[int, ...] = ()
@@ -104,8 +104,11 @@ def _sigterm_hands_back(heart: Heartbeat) -> Iterator[None]:
 def _work(
     run: runs.Run, heart: Heartbeat, run_log: RunLog, changed: Callable[[int], None]
 ) -> tuple[int, ...]:
-    context = _context(run, heart, run_log)
     stage: StageName = "source"
+    try:
+        context = _context(run, heart, run_log)
+    except SettingsError as error:
+        return _cannot_begin(run, error)
     try:
         for stage in STAGES:
             if stage in context.results:
@@ -119,7 +122,8 @@ def _work(
             run_stages.succeed(run, stage, result)
             context.results[stage] = result.model_dump(mode="json")
     except Superseded as error:
-        return _superseded(context, by=error.by)
+        _superseded(context, by=error.by)
+        return (_ensure(run, error.by),)
     except RunStopped:
         return _stopped(context, heart)
     except StageError as error:
@@ -143,18 +147,47 @@ def _context(run: runs.Run, heart: Heartbeat, run_log: RunLog) -> RunContext:
     assert repository is not None
     assert row is not None
     var = settings().var
+    builder = choose_builder(settings())
     return RunContext(
         run=run,
         repository=repository,
         instance=row[0],
         host=choose_host(settings()),
-        builder=choose_builder(settings()),
+        builder=builder,
         work=var / "work" / f"run-{run.id}",
         output=var / "builds" / f"run-{run.id}",
         log=functools.partial(run_log, "source"),
         stop=heart.stop,
-        results=dict(run_stages.finished_results(run.id)),  # type: ignore[arg-type]
+        results=_results(run, builder),
     )
+
+
+def _results(run: runs.Run, builder: Builder) -> dict[StageName, dict[str, Any]]:
+    """What need not be done again. A build of another machine counts only if it can be reached
+    from here."""
+    stored = run_stages.finished_results(run.id)
+    if "build" in stored and "deploy" not in stored:
+        artifact = BuildResult.model_validate(stored["build"]).artifact
+        if not builder.has(artifact):
+            del stored["build"]
+    return {stage: stored[stage] for stage in STAGES if stage in stored}
+
+
+def _cannot_begin(run: runs.Run, error: SettingsError) -> tuple[int, ...]:
+    """The operator has to mend something; the author of the repository has to wait."""
+    log.error("the settings keep a run from beginning", why=str(error))
+    stored = StageError(
+        "Sigil is not set up to run this",
+        "This is not your repository's fault: the operator has to mend Sigil's settings. Re-run "
+        "the check afterwards.",
+        fault="ours",
+    )
+    if run.retries < MAX_RETRIES:
+        at = retry_moment(run.retries + 1)
+        runs.requeue(run, title=f"Waiting: {stored.title}", due_at=at, count=True)
+    else:
+        runs.finish(run, "failed", title=stored.title, error=_stored("source", stored))
+    return ()
 
 
 def _succeeded(context: RunContext) -> None:
@@ -225,7 +258,8 @@ def _stopped(context: RunContext, heart: Heartbeat) -> tuple[int, ...]:
             current = runs.get(connection, context.run.id)
         assert current is not None
         assert current.superseded_by is not None
-        return _superseded(context, by=current.superseded_by)
+        _superseded(context, by=current.superseded_by)
+        return ()
     _withdraw(context, "stopped")
     run_stages.end_unfinished(context.run, "cancelled")
     runs.finish(context.run, "cancelled", title="Cancelled")
@@ -233,28 +267,26 @@ def _stopped(context: RunContext, heart: Heartbeat) -> tuple[int, ...]:
     return ()
 
 
-def _superseded(context: RunContext, *, by: str) -> tuple[int, ...]:
-    """End the run, and make sure that the commit it gives way to has one, whatever became of its
-    event."""
+def _superseded(context: RunContext, *, by: str) -> None:
     run = context.run
     _withdraw(context, "stopped")
     run_stages.end_unfinished(run, "cancelled")
     runs.finish(run, "superseded", title=runs.superseded_title(by), superseded_by=by)
     log.info("run superseded", by=by)
     forget(context)
+
+
+def _ensure(run: runs.Run, sha: str) -> int:
+    """The run of the commit that the branch points at, whatever became of its event."""
+    wanted = runs.Wanted(
+        repository_id=run.repository_id,
+        kind=run.kind,
+        environment=run.environment,
+        ref=run.ref,
+        sha=sha,
+    )
     with transaction() as connection:
-        created = runs.create(
-            connection,
-            runs.Wanted(
-                repository_id=run.repository_id,
-                kind=run.kind,
-                environment=run.environment,
-                ref=run.ref,
-                sha=by,
-                before_sha=None,
-            ),
-        )
-    return (created.run.id,)
+        return runs.ensure(connection, wanted).id
 
 
 def _withdraw(context: RunContext, state: str) -> None:

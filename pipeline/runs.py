@@ -64,6 +64,7 @@ class Run:
     before_sha: str | None
     attempt: int
     parent_id: int | None
+    requested: bool
     delivery_id: int | None
     state: RunState
     superseded_by: str | None
@@ -95,6 +96,16 @@ def get(connection: Connection, run_id: int) -> Run | None:
         return cursor.execute(f"SELECT {_RUN} FROM runs WHERE id = %s", (run_id,)).fetchone()
 
 
+def delivery_of(connection: Connection, run_id: int) -> str | None:
+    """GitHub's GUID of the delivery that started a run, while the ledger keeps it."""
+    row = connection.execute(
+        """SELECT d.guid::text FROM runs r JOIN deliveries d ON d.id = r.delivery_id
+           WHERE r.id = %s""",
+        (run_id,),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def repository(connection: Connection, repository_id: int) -> Repository | None:
     """The repository of that id, removed ones too."""
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
@@ -124,6 +135,7 @@ class Wanted:
     sha: str
     before_sha: str | None = None
     delivery_id: int | None = None
+    requested: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,9 +197,10 @@ def _insert(connection: Connection, wanted: Wanted, *, attempt: int, parent: Run
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         run = cursor.execute(
             f"""INSERT INTO runs (repository_id, kind, environment, ref, sha, before_sha, attempt,
-                                  parent_id, delivery_id)
+                                  parent_id, requested, delivery_id)
                 VALUES (%(repository_id)s, %(kind)s, %(environment)s, %(ref)s, %(sha)s,
-                        %(before_sha)s, %(attempt)s, %(parent_id)s, %(delivery_id)s)
+                        %(before_sha)s, %(attempt)s, %(parent_id)s, %(requested)s,
+                        %(delivery_id)s)
                 RETURNING {_RUN}""",
             vars(wanted) | {"attempt": attempt, "parent_id": parent.id if parent else None},
         ).fetchone()
@@ -196,26 +209,28 @@ def _insert(connection: Connection, wanted: Wanted, *, attempt: int, parent: Run
 
 
 def _known_newer(connection: Connection, run: Run) -> str | None:
-    """The commit that was pushed right after this one, when its delivery came first."""
+    """The commit that was pushed right after this one, when its delivery came first.
+
+    A push back to an old commit is not a late one: it comes from the commit that followed it.
+    """
+    if run.kind != "deploy" or run.requested or run.before_sha is None:
+        return None
     row = connection.execute(
         """SELECT sha FROM runs
-           WHERE repository_id = %s AND environment = %s AND ref = %s AND before_sha = %s
-             AND id < %s AND parent_id IS NULL AND %s
+           WHERE repository_id = %(repository_id)s AND environment = %(environment)s
+             AND ref = %(ref)s AND kind = 'deploy' AND before_sha = %(sha)s
+             AND sha <> %(before_sha)s AND id < %(id)s
            ORDER BY id DESC LIMIT 1""",
-        (
-            run.repository_id,
-            run.environment,
-            run.ref,
-            run.sha,
-            run.id,
-            run.kind == "deploy" and run.parent_id is None,
-        ),
+        vars(run),
     ).fetchone()
     return row[0] if row else None
 
 
 def supersede_older(connection: Connection, run: Run) -> None:
-    """End queued runs of the same target and ref that are older; ask running ones to stop."""
+    """End queued runs of the same target and ref that are older; ask running ones to stop.
+
+    One that was asked already gives way to the newest commit, not to one in between.
+    """
     connection.execute(
         """UPDATE runs SET state = 'superseded', superseded_by = %(sha)s, finished_at = now(),
                   title = %(title)s, revision = revision + 1
@@ -227,7 +242,7 @@ def supersede_older(connection: Connection, run: Run) -> None:
         """UPDATE runs SET stop_requested = 'superseded', superseded_by = %(sha)s
            WHERE repository_id = %(repository_id)s AND environment = %(environment)s
              AND ref = %(ref)s AND kind = %(kind)s AND id < %(id)s AND state = 'running'
-             AND stop_requested IS NULL""",
+             AND coalesce(stop_requested, 'superseded') = 'superseded'""",
         vars(run),
     )
 
@@ -245,6 +260,15 @@ def _end_superseded(connection: Connection, run_id: int, *, by: str) -> None:
     )
 
 
+def ensure(connection: Connection, wanted: Wanted) -> Run:
+    """The run of a commit that a branch is known to point at; queued when its event was lost, or
+    when a late event of an older commit has superseded it."""
+    last = _last_attempt(connection, wanted)
+    if last is not None and last.state != "superseded":
+        return last
+    return create(connection, wanted).run
+
+
 def rerun(connection: Connection, run: Run, *, delivery_id: int | None = None) -> Created:
     """Queue a further attempt with the same inputs, linked to `run`.
 
@@ -258,6 +282,7 @@ def rerun(connection: Connection, run: Run, *, delivery_id: int | None = None) -
         ref=run.ref,
         sha=run.sha,
         delivery_id=delivery_id,
+        requested=True,
     )
     last = _last_attempt(connection, wanted)
     assert last is not None
@@ -445,9 +470,12 @@ _DEATHS: dict[str, Any] = {
 
 
 def due(connection: Connection, *, limit: int = 500) -> list[int]:
-    """Queued runs whose time has come, oldest first."""
+    """Queued runs that could be claimed now, the longest due first."""
     rows = connection.execute(
-        "SELECT id FROM runs WHERE state = 'queued' AND due_at <= now() ORDER BY id LIMIT %s",
+        """SELECT u.id FROM runs u JOIN repositories r ON r.id = u.repository_id
+           JOIN installations i ON i.id = r.installation_id
+           WHERE u.state = 'queued' AND u.due_at <= now() AND r.state = 'active'
+             AND i.state = 'active' ORDER BY u.due_at LIMIT %s""",
         (limit,),
     ).fetchall()
     return [row[0] for row in rows]

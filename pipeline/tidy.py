@@ -57,7 +57,8 @@ def discard_old_artifacts() -> int:
                    FROM mcp_deployments WHERE state <> 'live' AND host = %s AND NOT discarded) old
                WHERE age > %s AND state <> 'candidate'
                  AND NOT EXISTS (SELECT 1 FROM mcp_deployments kept
-                                 WHERE kept.artifact = old.artifact AND kept.state = 'live')""",
+                                 WHERE kept.artifact = old.artifact
+                                   AND kept.state IN ('candidate', 'live'))""",
             (choose_host(settings()).name, KEPT_ARTIFACTS),
         ).fetchall()
     for deployment_id, artifact in rows:

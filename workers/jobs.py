@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from psycopg import OperationalError
@@ -22,6 +22,7 @@ _log = structlog.stdlib.get_logger(__name__)
 # After this many seconds of one drain the bell is rung again, so that other jobs get their turn.
 _DRAIN_SECONDS = 20
 _RETENTION_BATCH = 1000
+_BUSY_RINGS = 20
 
 
 def drain() -> None:
@@ -68,9 +69,17 @@ def _ring(enqueue: Callable[[int], None], row_id: int) -> None:
         _log.warning("not enqueued, left to the sweep", id=row_id, error=type(error).__name__)
 
 
+def _bind(run_id: int) -> None:
+    """Put the ids of the run and of the delivery that started it on every line that follows."""
+    structlog.contextvars.clear_contextvars()
+    with transaction() as connection:
+        delivery = runs.delivery_of(connection, run_id)
+    structlog.contextvars.bind_contextvars(run=run_id, delivery=delivery)
+
+
 def run(run_id: int) -> None:
     """Drive a run as far as it goes, then ring for what waited for it."""
-    structlog.contextvars.clear_contextvars()
+    _bind(run_id)
     driven = runner.drive(run_id, changed=functools.partial(_ring, queues.enqueue_report))
     for waiting in driven.run_ids:
         _ring(queues.enqueue_report, waiting)
@@ -79,14 +88,14 @@ def run(run_id: int) -> None:
 
 def report(run_id: int) -> None:
     """Bring GitHub up to date about a run."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(run=run_id)
+    _bind(run_id)
     github_report.report(run_id)
 
 
 def look(lookup_id: int) -> None:
     """Ask GitHub what is missing for a run, and start the run."""
     structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(lookup=lookup_id)
     for run_id in lookups.look(lookup_id):
         _ring(queues.enqueue_report, run_id)
         _ring(queues.enqueue_run, run_id)
@@ -108,15 +117,23 @@ def sweep() -> None:
         _log.warning("runs taken from dead workers", queued=queued_again, ended=ended)
     if deliveries_due:
         queues.ring()
-    # A queue that is not empty rings already; ringing it again and again would only fill Redis.
-    if queues.is_quiet(queues.RUNS):
-        for run_id in due:
-            _ring(queues.enqueue_run, run_id)
-    if queues.is_quiet(queues.REPORTS):
-        for run_id in reports_due:
-            _ring(queues.enqueue_report, run_id)
-        for lookup_id in lookups_due:
-            _ring(queues.enqueue_lookup, lookup_id)
+    _ring_for(queues.RUNS, queues.enqueue_run, due)
+    _ring_for(queues.REPORTS, queues.enqueue_report, reports_due)
+    _ring_for(queues.REPORTS, queues.enqueue_lookup, lookups_due)
+
+
+def _ring_for(queue: str, enqueue: Callable[[int], None], due: Sequence[int]) -> None:
+    """Ring for rows that are due.
+
+    A queue with jobs rings already, and ringing for everything again and again would only fill
+    Redis: then only the rows that wait longest are rung for, each once in a while.
+    """
+    if queues.is_quiet(queue):
+        rows = due
+    else:
+        rows = [row for row in due[:_BUSY_RINGS] if queues.first_ring(enqueue.__name__, row)]
+    for row_id in rows:
+        _ring(enqueue, row_id)
 
 
 def clear_up() -> None:

@@ -20,6 +20,7 @@ _BELL = "sigil:bell:deliveries"
 # after this many seconds.
 _BELL_EXPIRES = 30
 _FAILURES_KEPT = 86_400
+_RING_AGAIN = 300
 
 REPORT_SECONDS = 55
 """A report that takes longer is ended; less than the lease it works under."""
@@ -67,6 +68,15 @@ def is_quiet(queue: str) -> bool:
         redis.RedisError: Redis is away.
     """
     return Queue(queue, connection=redis()).count == 0
+
+
+def first_ring(what: str, row_id: int) -> bool:
+    """Whether nobody asked the same in the last minutes.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return bool(redis().set(f"sigil:rung:{what}:{row_id}", 1, nx=True, ex=_RING_AGAIN))
 
 
 def enqueue_run(run_id: int) -> None:

@@ -139,7 +139,7 @@ def minimal(report: CheckReport) -> CheckReport:
         **{
             **vars(report),
             "title": cut(report.title, 100),
-            "summary": f"[The run, its log and its problems]({report.details_url})",
+            "summary": f"{cut(report.summary, 2_000)}\n\n[More]({report.details_url})",
             "text": "",
             "annotations": (),
         }

@@ -6,7 +6,8 @@ again; callers reschedule instead of sleeping.
 
 import functools
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,8 @@ _MODELS = (
     *("InstallationToken", "AppInstallationsInstallationIdAccessTokensPostBody"),
     *("BasicError", "ValidationError"),
 )
+
+_DOWNLOAD_SECONDS = 600
 
 _TOKEN_CACHE = "sigil:github"  # noqa: S105 - the prefix of the keys, not a token
 
@@ -176,11 +179,21 @@ def _words(response: httpx.Response) -> str:
 
 
 def download_tarball(
-    installation_id: int, owner: str, name: str, sha: str, target: Path, *, max_bytes: int
+    installation_id: int,
+    owner: str,
+    name: str,
+    sha: str,
+    target: Path,
+    *,
+    max_bytes: int,
+    check: Callable[[], None],
 ) -> None:
     """Download the files of a commit as a gzipped tar archive, without holding it in memory.
 
     Source: https://docs.github.com/en/rest/repos/contents#download-a-repository-archive-tar
+
+    Args:
+        check: Called between the pieces; what it raises ends the download.
 
     Raises:
         GitHubAway, GitHubRefused: as `speaking` says.
@@ -191,10 +204,14 @@ def download_tarball(
         with request as response:
             if response.status_code >= 400:
                 response.read()
-                _raise_for(response.status_code, _words(response), installation_id)
-            received = 0
+                # The same sorting as for all other requests, rate limits and their moments too.
+                github._check(response)
+            received, began = 0, time.monotonic()
             with target.open("wb") as file:
                 for chunk in response.iter_bytes(1 << 16):
+                    check()
+                    if time.monotonic() - began > _DOWNLOAD_SECONDS:
+                        raise GitHubAway("the download of the source takes too long")
                     received += len(chunk)
                     if received > max_bytes:
                         raise OverflowError

@@ -6,7 +6,7 @@ doubled or late changes nothing: the next one starts from the truth again.
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -149,7 +149,8 @@ def _bring_check(github: InstallationClient, task: _Task) -> None:
         if error.response.status_code != 422:
             raise
         log.warning("GitHub finds the check run's output wrong; sending less", run=task.view.run.id)
-        _put_check(github, task, minimal(wanted))
+        # The refused request may have been one that followed the creation.
+        _put_check(github, replace(task, check_run_id=_known_check(task)), minimal(wanted))
 
 
 def _put_check(github: InstallationClient, task: _Task, wanted: CheckReport) -> None:
@@ -238,6 +239,14 @@ def _find_check(github: InstallationClient, task: _Task) -> int | None:
             _remember_check(task, check.id)
             return int(check.id)
     return None
+
+
+def _known_check(task: _Task) -> int | None:
+    with transaction() as connection:
+        row = connection.execute(
+            "SELECT check_run_id FROM runs WHERE id = %s", (task.view.run.id,)
+        ).fetchone()
+    return row[0] if row else None
 
 
 def _remember_check(task: _Task, check_run_id: int) -> None:

@@ -1,5 +1,7 @@
 """Chooses the host and its builder, as `SIGIL_HOST` says."""
 
+from typing import Literal
+
 from config.settings import Settings, SettingsError
 from pipeline import engine
 from pipeline.builders.base import Builder
@@ -16,23 +18,30 @@ def choose_host(settings: Settings) -> Host:
     Raises:
         SettingsError: when only the process host is left, and this is production.
     """
-    if _takes_docker(settings):
+    if host_name(settings) == "docker":
         return DockerHost()
     return ProcessHost(settings.var)
 
 
 def choose_builder(settings: Settings) -> Builder:
     """The builder whose artifacts run on `choose_host(settings)`. Raises as that does."""
-    if _takes_docker(settings):
+    if host_name(settings) == "docker":
         return DockerBuilder()
     return ProcessBuilder()
 
 
-def _takes_docker(settings: Settings) -> bool:
+def host_name(
+    settings: Settings, *, timeout: float | None = None
+) -> Literal["docker", "process"]:
+    """The name of the host that `choose_host` takes. Raises as that does.
+
+    Args:
+        timeout: As in `pipeline.engine.answers`.
+    """
     if settings.host == "docker":
-        return True
-    if settings.host == "auto" and engine.answers():
-        return True
+        return "docker"
+    if settings.host == "auto" and engine.answers(timeout=timeout):
+        return "docker"
     if settings.environment == "production":
         why = "is process" if settings.host == "process" else "is auto and no docker engine answers"
         raise SettingsError(
@@ -40,4 +49,4 @@ def _takes_docker(settings: Settings) -> bool:
             "when SIGIL_ENVIRONMENT is production. Start a docker engine that this process can "
             "reach and set SIGIL_HOST=docker."
         )
-    return False
+    return "process"

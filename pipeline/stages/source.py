@@ -20,6 +20,9 @@ from pipeline.github.client import (
 from pipeline.stages.base import Result, StageError
 from pipeline.stages.context import RunContext, Superseded
 
+_DOUBTS = 3
+"""So often a 403 or 404 is taken for GitHub's: a fresh installation is unknown for some seconds."""
+
 
 class SourceResult(Result):
     """What was checked out."""
@@ -48,6 +51,12 @@ def source(context: RunContext) -> SourceResult:
             retry_at=error.retry_at,
         ) from None
     except GitHubRefused as error:
+        if error.status in (403, 404) and context.run.retries < _DOUBTS:
+            raise StageError(
+                "GitHub does not know this repository yet",
+                f"{error}. Sigil tries again by itself.",
+                fault="ours",
+            ) from None
         raise StageError(
             "GitHub does not hand out the source",
             f"{error}. Does the commit still exist, and may the App read the contents of this "
@@ -83,8 +92,8 @@ def checkout(context: RunContext) -> Path:
                 run.sha,
                 archive,
                 max_bytes=limit,
+                check=context.stop.check,
             )
-            context.stop.check()
             with archive.open("rb") as file:
                 extract(file, unpacked, max_bytes=limit, max_files=settings().source_max_files)
         except OverflowError:
@@ -116,7 +125,7 @@ def _give_way_to_newer(context: RunContext) -> None:
     """
     run, repository = context.run, context.repository
     branch = run.ref.removeprefix("refs/heads/")
-    if run.kind != "deploy" or branch == run.ref or run.parent_id is not None:
+    if run.kind != "deploy" or branch == run.ref or run.requested:
         return
     with speaking(repository.installation_id) as github:
         head = _head(github, repository, branch)

@@ -14,8 +14,8 @@ from registry.tools import Tool, tool_hash
 
 # A server waits half of this, on average, until somebody notices that it is ready.
 _PAUSE = 0.1
-_WRONG_ANSWERS = 20
-"""So many answers in a row that are not MCP are a verdict, not a start that is still under way."""
+_WRONG_SECONDS = 10.0
+"""Answers that are not MCP for so long are a verdict, not a start that is still under way."""
 
 
 class VerifyResult(Result):
@@ -40,19 +40,22 @@ def verify(context: RunContext) -> VerifyResult:
     manifest = context.result("manifest", ManifestResult).read()
     deployed = context.result("deploy", DeployResult)
     began = time.monotonic()
-    wrong = 0
+    wrong_since = None
     while True:
         context.stop.check()
         answer = shake_hands(deployed.url, timeout=manifest.healthcheck.timeout)
         if answer.verdict == "open" or (answer.verdict == "gated" and manifest.tools):
             return _proved(context, answer, manifest, time.monotonic() - began)
-        wrong = wrong + 1 if answer.verdict in ("not-mcp", "wrong-transport", "gated") else 0
+        now = time.monotonic()
+        if answer.verdict not in ("not-mcp", "wrong-transport", "gated"):
+            wrong_since = None
+        elif wrong_since is None:
+            wrong_since = now
         instance = context.host.find(deployed.name)
         if instance is None or instance.state in ("crashed", "stopped"):
             raise _unproved(context, "The server crashed while it started", answer)
-        if wrong >= _WRONG_ANSWERS:
-            raise _unproved(context, _TITLES[answer.verdict], answer)
-        if time.monotonic() - began > manifest.healthcheck.start_period:
+        wrong_for = now - wrong_since if wrong_since is not None else 0.0
+        if wrong_for > _WRONG_SECONDS or now - began > manifest.healthcheck.start_period:
             raise _unproved(context, _TITLES[answer.verdict], answer)
         context.stop.wait(_PAUSE)
 

@@ -158,6 +158,16 @@ def test_uninstalling_cancels_and_a_late_event_does_not_bring_it_back() -> None:
     assert rows("SELECT state FROM runs") == [("cancelled",)]
 
 
+def test_a_push_that_is_processed_after_the_uninstallation_starts_nothing() -> None:
+    carry(push())
+    carry(InstallationChanged(7, "deleted"))
+    outcome = carry(push("b" * 40), delivery_id=2)
+    assert outcome.ignored
+    assert "uninstalled" in outcome.reason
+    assert rows("SELECT state FROM repositories") == [("removed",)]
+    assert rows("SELECT count(*) FROM runs") == [(1,)]
+
+
 def test_a_change_of_an_unknown_installation_says_so() -> None:
     assert "not known" in carry(InstallationChanged(404, "suspended")).reason
 

@@ -12,9 +12,14 @@ import requests
 
 from config.database import transaction
 from config.settings import settings
-from pipeline import runner, runs
+from pipeline import run_stages, runner, runs
+from pipeline.builders.base import Artifact
 from pipeline.hosts.process import ProcessHost
+from pipeline.manifest import parse, to_json
 from pipeline.runs import Run
+from pipeline.stages.build import BuildResult
+from pipeline.stages.manifest import ManifestResult
+from pipeline.stages.source import SourceResult
 from tests.github_fixture import Checkout
 
 PLAIN = Path(__file__).parent.parent / "samples" / "plain-http"
@@ -237,9 +242,22 @@ def test_a_push_that_arrives_late_gives_way_to_the_branchs_head(checkout: Checko
     assert rows(f"SELECT state FROM runs WHERE sha = '{new}'") == [("queued",)]
 
 
-def test_github_away_is_retried_later_and_not_blamed_on_the_author(checkout: Checkout) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 502},
+        {"kind": "status", "status": 404},
+        {"kind": "rate-limited", "status": 403},
+        {"kind": "secondary", "seconds": 60},
+        {"kind": "reset"},
+    ],
+    ids=lambda fault: "-".join(map(str, fault.values())),
+)
+def test_github_away_is_retried_later_and_not_blamed_on_the_author(
+    checkout: Checkout, fault: dict[str, Any]
+) -> None:
     run = push(checkout, sample())
-    checkout.github.fail("GET", "/repos/*/tarball/*", "status", status=502)
+    checkout.github.fail("GET", "/repos/*/tarball/*", **fault)
     waiting = drive(run)
     assert (waiting.state, waiting.retries) == ("queued", 1)
     assert waiting.title is not None
@@ -276,6 +294,44 @@ def test_a_newer_commit_stops_a_running_older_run(checkout: Checkout, host: Proc
     assert (read(run).state, read(run).superseded_by) == ("superseded", newer.sha)
     assert drive(newer).state == "succeeded"
     assert len(host.list()) == 1
+
+
+def test_a_build_that_this_machine_does_not_have_is_built_again(
+    checkout: Checkout, host: ProcessHost
+) -> None:
+    run = push(checkout, sample())
+    claimed = runs.claim(run.id)
+    assert claimed is not None
+    for stage in ("source", "manifest", "build"):
+        run_stages.begin(claimed, stage)  # type: ignore[arg-type]
+    first = drive_again(claimed)
+    assert first.state == "succeeded", log_of(first)
+
+
+def drive_again(run: Run) -> Run:
+    """As if the worker had died after the build, and another machine went on."""
+    text = (PLAIN / "mcp.yaml").read_bytes()
+    lost = Artifact(kind="folder", reference="/nowhere", digest="sha256:0", command=("/x",))
+    results = {
+        "source": SourceResult(sha=run.sha, files=2, bytes=1),
+        "manifest": ManifestResult(manifest=to_json(parse(text))),
+        "build": BuildResult(artifact=lost),
+    }
+    for stage, result in results.items():
+        run_stages.succeed(run, stage, result)  # type: ignore[arg-type]
+    runs.requeue(run, title=None, due_at=None, count=False)
+    return drive(run)
+
+
+def test_settings_that_keep_a_run_from_beginning_are_not_blamed_on_the_author(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = push(checkout, sample())
+    monkeypatch.setenv("SIGIL_ENVIRONMENT", "production")
+    settings.cache_clear()
+    waiting = drive(run)
+    assert (waiting.state, waiting.retries) == ("queued", 1)
+    assert waiting.title == "Waiting: Sigil is not set up to run this"
 
 
 def test_a_bug_of_ours_closes_the_run_with_a_reference(

@@ -80,9 +80,51 @@ def test_a_newer_commit_asks_a_running_one_to_stop() -> None:
     assert read(running).state == "running"
 
 
+def test_a_running_run_gives_way_to_the_newest_of_two_newer_commits() -> None:
+    running = claim(create(A).run)
+    second = create(B, before=A).run
+    third = create(C, before=B).run
+    assert runs.heartbeat(running) == "superseded"
+    runs.finish(running, "superseded", title="over")
+    assert read(running).superseded_by == C
+    assert (read(second).state, read(second).superseded_by) == ("superseded", C)
+    assert read(third).state == "queued"
+    with transaction() as connection:
+        assert runs.next_of_target(connection, running) == third.id
+
+
+def test_the_head_of_a_branch_gets_a_run_unless_it_has_one_that_stands() -> None:
+    head = Wanted(5, "deploy", "production", "refs/heads/main", B)
+    with transaction() as connection:
+        made = runs.ensure(connection, head)
+        assert runs.ensure(connection, head).id == made.id
+        runs.cancel(connection, made.id)
+        assert runs.ensure(connection, head).id == made.id
+        connection.execute("UPDATE runs SET state = 'superseded'")
+        again = runs.ensure(connection, head)
+    assert (again.attempt, again.state, again.requested) == (2, "queued", False)
+
+
+def test_a_persons_rerun_is_not_superseded_by_an_older_story() -> None:
+    first = claim(create(A).run)
+    runs.finish(first, "succeeded", title="live")
+    runs.finish(claim(create(B, before=A).run), "succeeded", title="live")
+    with transaction() as connection:
+        again = runs.rerun(connection, first).run
+    assert (again.state, again.requested) == ("queued", True)
+
+
+def test_runs_of_a_suspended_installation_do_not_hide_others_that_are_due() -> None:
+    run = create(A).run
+    with transaction() as connection:
+        assert runs.due(connection) == [run.id]
+        connection.execute("UPDATE installations SET state = 'suspended'")
+        assert runs.due(connection) == []
+
+
 def test_an_older_push_that_arrives_late_is_superseded_at_once() -> None:
     newer = create(B, before=A).run
-    late = create(A).run
+    late = create(A, before=C).run
     assert (late.state, late.superseded_by) == ("superseded", B)
     assert read(newer).state == "queued"
 

@@ -34,6 +34,7 @@ RUN = Run(
     before_sha=None,
     attempt=1,
     parent_id=None,
+    requested=False,
     delivery_id=3,
     state="running",
     superseded_by=None,
@@ -182,6 +183,7 @@ def test_long_output_fits_githubs_limits_in_bytes() -> None:
 def test_the_minimal_body_keeps_the_verdict() -> None:
     report = minimal(check_report(view(failed("é" * 70_000), log=("x",))))
     assert (report.conclusion, report.text, report.annotations) == ("failure", "", ())
+    assert len(report.summary) < 2_200
     assert report.title == "pip failed"
 
 

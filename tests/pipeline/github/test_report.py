@@ -185,6 +185,16 @@ def test_output_that_github_finds_too_long_is_sent_shorter(checkout: Checkout, r
     assert f"/runs/{run.id}" in check["output"]["summary"]
 
 
+def test_a_check_created_in_the_first_of_several_requests_is_not_created_again(
+    checkout: Checkout, run: Run
+) -> None:
+    fail(run, annotations=120)
+    checkout.github.fail("PATCH", CHECK, "status", status=422)
+    settle(run)
+    (check,) = checkout.checks(run.sha)
+    assert check["conclusion"] == "failure"
+
+
 def test_without_the_permission_for_checks_the_status_still_tells(
     checkout: Checkout, run: Run
 ) -> None:
