@@ -50,6 +50,11 @@ class RemoteGitHub:
         """Make calls of an operation go wrong; `how` as in `sandbox.github.Fault`."""
         self._control("POST", "/faults", {"method": method, "path": path, **how})
 
+    def has_failed(self) -> bool:
+        """Whether a call has met the fault that waits for it."""
+        listed = requests.get(f"{self.url}/_sandbox/faults", timeout=30).json()
+        return any(fault["hits"] for fault in listed)
+
     def behave(self) -> None:
         """Forget all faults, and let go of calls that hang."""
         self._control("DELETE", "/faults")

@@ -114,8 +114,8 @@ def test_workers_killed_while_they_report_leave_no_check_open(system: System) ->
     sha = checkout.commit(plain("killed-report"))
     system.github.fail("POST", "/repos/*/check-runs", kind="hang", seconds=30)
     checkout.push()
-    eventually(lambda: system.rows("SELECT 1 FROM runs WHERE sha = %s", sha))
-    system.kill_workers("worker")
+    eventually(system.github.has_failed)
+    assert system.kill_workers("worker")
     system.github.behave()
     settled(system, checkout, sha, "killed-report")
 
