@@ -39,7 +39,7 @@ def forget_engine() -> None:
     _engine_of.cache_clear()
 
 
-def answers(*, timeout: float | None = None) -> bool:
+def answers(*, timeout: int | None = None) -> bool:
     """Whether a docker engine answers.
 
     Args:

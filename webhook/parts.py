@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import docker
-import requests
 import structlog
-from docker.errors import DockerException
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.cron import CronScheduler
 
 from config.redis import redis
 from config.settings import SettingsError, settings
+from pipeline.engine import answers
+from pipeline.hosts.choose import host_name
 
 log = structlog.get_logger(__name__)
 
@@ -138,10 +137,14 @@ def _scheduler(number: int) -> Part:
 
 def read_host() -> Part:
     """The place where servers run, as far as this process can see it."""
-    wanted = settings().host
-    if wanted != "process" and _docker_answers():
-        return Part("host", "Host", "up", "Docker answers; servers run in containers.")
-    if wanted == "docker":
+    try:
+        name = host_name(settings(), timeout=_DOCKER_TIMEOUT)
+    except SettingsError as error:
+        return Part("host", "Host", "down", str(error))
+    if name == "process":
+        return Part("host", "Host", "up", "Servers run as plain processes, not isolated.")
+    # Asked for, docker is the host whether or not it answers.
+    if settings().host == "docker" and not answers(timeout=_DOCKER_TIMEOUT):
         return Part(
             "host",
             "Host",
@@ -149,23 +152,4 @@ def read_host() -> Part:
             "The docker engine does not answer this process.",
             "Start docker, or set SIGIL_HOST=process for development.",
         )
-    if settings().environment == "production":
-        return Part(
-            "host",
-            "Host",
-            "down",
-            "No docker engine, and production refuses plain processes.",
-            "Start docker where the workers run.",
-        )
-    return Part("host", "Host", "up", "Servers run as plain processes, not isolated.")
-
-
-def _docker_answers() -> bool:
-    try:
-        client = docker.DockerClient.from_env(timeout=_DOCKER_TIMEOUT)
-        try:
-            return bool(client.ping())
-        finally:
-            client.close()
-    except (DockerException, requests.RequestException):
-        return False
+    return Part("host", "Host", "up", "Docker answers; servers run in containers.")

@@ -30,9 +30,7 @@ def choose_builder(settings: Settings) -> Builder:
     return ProcessBuilder()
 
 
-def host_name(
-    settings: Settings, *, timeout: float | None = None
-) -> Literal["docker", "process"]:
+def host_name(settings: Settings, *, timeout: int | None = None) -> Literal["docker", "process"]:
     """The name of the host that `choose_host` takes. Raises as that does.
 
     Args:
