@@ -83,12 +83,12 @@ def show(delivery: str, payload: bool) -> None:
     """Show one DELIVERY: its number here, or GitHub's X-GitHub-Delivery."""
     with database() as connection:
         guid = _guid(connection, delivery)
+        found = get_delivery(connection, guid, private=True)
+        if found is None:
+            raise _not_found(delivery)
         if payload:
             click.echo(ledger.payload_of(connection, guid))
             return
-        found = get_delivery(connection, guid, private=True)
-    if found is None:
-        raise _not_found(delivery)
     for label, value in (
         ("number", found.id),
         ("GUID", found.guid),

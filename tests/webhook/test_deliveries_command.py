@@ -102,7 +102,12 @@ def test_all_dead_ones_are_replayed_at_once() -> None:
 
 def test_an_unknown_delivery_is_an_error_and_nothing_is_replayed() -> None:
     guid = put("dead")
-    for arguments in (("show", "999999"), ("show", str(uuid4())), ("replay", str(guid), "999999")):
+    for arguments in (
+        ("show", "999999"),
+        ("show", str(uuid4())),
+        ("show", str(uuid4()), "--payload"),
+        ("replay", str(guid), "999999"),
+    ):
         failed = deliveries(*arguments)
         assert failed.returncode == 1
         assert "There is no delivery" in failed.stderr
