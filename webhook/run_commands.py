@@ -84,7 +84,7 @@ def cancel(number: int) -> None:
     if state in pipeline_runs.FINAL:
         raise click.ClickException(f"Run {number} has ended already: {state}.")
     click.echo(f"Run {number} is cancelled." if state == "queued" else f"Run {number} stops.")
-    _ring(queues.enqueue_report, number)
+    _ring(number, queues.enqueue_report)
 
 
 @runs.command()
@@ -99,12 +99,14 @@ def retry(number: int) -> None:
     if not created.new:
         raise click.ClickException(f"Run {created.run.id} of that commit has not ended yet.")
     click.echo(f"Run {created.run.id} repeats run {number}.")
-    _ring(queues.enqueue_run, created.run.id)
+    # GitHub is told that the run waits before a worker takes it and has more to tell.
+    _ring(created.run.id, queues.enqueue_report, queues.enqueue_run)
 
 
-def _ring(enqueue: Callable[[int], None], run_id: int) -> None:
+def _ring(run_id: int, *enqueue: Callable[[int], None]) -> None:
     try:
-        enqueue(run_id)
+        for each in enqueue:
+            each(run_id)
     except RedisError:
         click.echo("Redis does not answer; the next sweep picks it up.", err=True)
 

@@ -1,0 +1,145 @@
+"""`flask --app webhook runs …` with Flask's own runner; real PostgreSQL and Redis."""
+
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask.testing import FlaskCliRunner
+from redis import Redis
+from rq import Queue
+
+from config.database import transaction
+from pipeline import runs as pipeline_runs
+from sandbox.embedded import EmbeddedRedis
+from tests import seed
+from webhook.app import build
+from workers import queues
+
+OTHER = seed.sha(7)
+
+
+@pytest.fixture
+def command(database_url: str, redis_url: str, webhook_secret: str) -> FlaskCliRunner:
+    seed.repository()
+    return build().test_cli_runner()
+
+
+def runs(command: FlaskCliRunner, *arguments: object) -> Result:
+    return command.invoke(args=["runs", *map(str, arguments)])
+
+
+def read(run_id: int) -> pipeline_runs.Run:
+    with transaction() as connection:
+        run = pipeline_runs.get(connection, run_id)
+    assert run is not None
+    return run
+
+
+def queued(redis_url: str, queue: str) -> list[tuple[str | None, tuple[Any, ...]]]:
+    """The jobs of a queue: their names and arguments."""
+    with Redis.from_url(redis_url) as connection:
+        jobs = Queue(queue, connection=connection).jobs
+        return [(job.func_name, tuple(job.args)) for job in jobs]
+
+
+def test_the_list_names_runs_newest_first_by_state_and_by_repository(
+    command: FlaskCliRunner,
+) -> None:
+    old = seed.run(state="failed", title="It went wrong")
+    new = seed.run(commit=OTHER)
+    listed = runs(command, "list")
+    assert listed.exit_code == 0, listed.stderr
+    assert listed.stdout.index(OTHER[:7]) < listed.stdout.index(seed.SHA[:7])
+    failed = runs(command, "list", "--state", "failed", "--repository", "octo/weather").stdout
+    assert "It went wrong" in failed
+    assert OTHER[:7] not in failed
+    page = runs(command, "list", "--before", new, "--limit", 1).stdout
+    assert f" {old} " in page
+    assert OTHER[:7] not in page
+    assert "octo/weather" not in runs(command, "list", "--repository", "octo/other").stdout
+
+
+def test_show_tells_the_stages_the_error_and_the_end_of_the_log(command: FlaskCliRunner) -> None:
+    error = {"title": "The build failed", "detail": "pip ended with 1", "fault": "yours"}
+    run = seed.run(state="failed", title="The build failed", error=error)
+    seed.stage(run, "source", 1, state="succeeded")
+    seed.stage(run, "build", 3, state="failed")
+    seed.log(run, "build", "first line", "middle line", "last line")
+    shown = runs(command, "show", run, "--lines", 2)
+    assert shown.exit_code == 0, shown.stderr
+    for text in (seed.SHA, "production: failed", "The build failed", "pip ended with 1"):
+        assert text in shown.stdout
+    assert ["source", "succeeded"] in [line.split() for line in shown.stdout.splitlines()]
+    assert "last line" in shown.stdout
+    assert "first line" not in shown.stdout
+
+
+def test_a_waiting_run_is_cancelled_at_once_and_github_is_told(
+    command: FlaskCliRunner, redis_url: str
+) -> None:
+    run = seed.run()
+    cancelled = runs(command, "cancel", run)
+    assert cancelled.exit_code == 0, cancelled.stderr
+    assert f"Run {run} is cancelled" in cancelled.stdout
+    assert read(run).state == "cancelled"
+    assert queued(redis_url, queues.REPORTS) == [("workers.jobs.report", (run,))]
+
+
+def test_a_running_run_is_asked_to_stop(command: FlaskCliRunner) -> None:
+    run = seed.run(state="running")
+    cancelled = runs(command, "cancel", run)
+    assert f"Run {run} stops" in cancelled.stdout
+    assert (read(run).state, read(run).stop_requested) == ("running", "cancelled")
+
+
+def test_a_run_that_has_ended_is_not_cancelled(command: FlaskCliRunner, redis_url: str) -> None:
+    run = seed.run(state="succeeded")
+    refused = runs(command, "cancel", run)
+    assert refused.exit_code == 1
+    assert "has ended already: succeeded" in refused.stderr
+    assert read(run).state == "succeeded"
+    assert queued(redis_url, queues.REPORTS) == []
+
+
+def test_a_retried_run_is_a_further_attempt_that_is_reported_and_queued(
+    command: FlaskCliRunner, redis_url: str
+) -> None:
+    run = seed.run(state="failed")
+    retried = runs(command, "retry", run)
+    assert retried.exit_code == 0, retried.stderr
+    (report,) = queued(redis_url, queues.REPORTS)
+    (job,) = queued(redis_url, queues.RUNS)
+    new = read(job[1][0])
+    assert (report, job) == (("workers.jobs.report", (new.id,)), ("workers.jobs.run", (new.id,)))
+    assert (new.state, new.sha, new.attempt, new.parent_id) == ("queued", seed.SHA, 2, run)
+    assert f"Run {new.id} repeats run {run}" in retried.stdout
+
+
+def test_a_run_that_has_not_ended_is_not_repeated(command: FlaskCliRunner, redis_url: str) -> None:
+    run = seed.run(state="running")
+    refused = runs(command, "retry", run)
+    assert refused.exit_code == 1
+    assert f"Run {run} of that commit has not ended yet" in refused.stderr
+    assert queued(redis_url, queues.RUNS) == []
+
+
+@pytest.mark.parametrize("action", ["show", "cancel", "retry"])
+def test_an_unknown_number_is_said_and_what_to_do(command: FlaskCliRunner, action: str) -> None:
+    failed = runs(command, action, 999_999)
+    assert failed.exit_code == 1
+    assert "There is no run 999999" in failed.stderr
+    assert "runs list" in failed.stderr
+
+
+def test_redis_away_a_retried_run_waits_for_the_sweep(
+    command: FlaskCliRunner, redis_server: EmbeddedRedis
+) -> None:
+    run = seed.run(state="failed")
+    redis_server.stop()
+    try:
+        retried = runs(command, "retry", run)
+    finally:
+        redis_server.start()
+    assert retried.exit_code == 0
+    assert "sweep" in retried.stderr
+    assert "repeats" in retried.stdout
