@@ -17,6 +17,7 @@ from pipeline.overview.paging import Window, reading
 from pipeline.overview.runs import list_runs
 from pipeline.overview.servers import list_live
 from pipeline.overview.totals import Totals, read_totals
+from registry.snippets import client_snippet
 from webhook import delivery_pages, page_errors, run_pages, server_pages, views
 from webhook.metrics import scrape
 from webhook.page_arguments import shows_private
@@ -52,7 +53,7 @@ for _filter in (
 ):
     blueprint.add_app_template_filter(_filter)
 for _global in (
-    views.client_snippet,
+    client_snippet,
     views.commit_url,
     views.line_url,
     views.repository_url,

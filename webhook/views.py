@@ -115,12 +115,6 @@ def line_url(repository: str, sha: str, path: str, line: int) -> str:
     return f"{repository_url(repository)}/blob/{sha}/{path}#L{line}"
 
 
-def client_snippet(package: str, url: str) -> str:
-    """What goes into the configuration of an MCP client to use the server at `url`."""
-    name = package.rsplit("/", 1)[-1]
-    return json.dumps({"mcpServers": {name: {"type": "http", "url": url}}}, indent=2)
-
-
 def pretty_json(value: Any) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False)
