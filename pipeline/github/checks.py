@@ -4,7 +4,6 @@ Limits, from GitHub's documentation of the REST API for check runs and commit st
 text 65,535 bytes of UTF-8 each, a status description 140 characters.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline.run_stages import StageRow
 from pipeline.runs import FINAL, Repository, Run
 from pipeline.stages.base import STAGES
+from registry.snippets import client_snippet
 
 MAX_TEXT_BYTES = 65_535
 MAX_DESCRIPTION = 140
@@ -212,10 +212,7 @@ def _summary(view: RunView) -> str:
 
 
 def _snippet(published: dict[str, Any]) -> str:
-    if not published:
-        return ""
-    name = str(published["package"]).rsplit("/", 1)[-1]
-    return json.dumps({"mcpServers": {name: {"type": "http", "url": published["url"]}}}, indent=2)
+    return client_snippet(published["package"], published["url"]) if published else ""
 
 
 _MARKS = {

@@ -2,8 +2,7 @@
 on the process host, a real handshake."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from pipeline.stages.build import BuildResult
 from pipeline.stages.manifest import ManifestResult
 from pipeline.stages.source import SourceResult
 from tests.github_fixture import Checkout
+from tests.polling import eventually
 
 PLAIN = Path(__file__).parent.parent / "samples" / "plain-http"
 
@@ -99,14 +99,6 @@ def call(url: str, text: str) -> str:
     }
     answer = requests.post(url, json=body, timeout=10).json()
     return str(answer["result"]["content"][0]["text"])
-
-
-def until(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def live_url() -> str:
@@ -274,7 +266,7 @@ def test_a_run_that_is_cancelled_while_it_starts_leaves_no_server(
     run = push(checkout, files)
     worker = threading.Thread(target=drive, args=(run,))
     worker.start()
-    until(lambda: len(host.list()) == 1)
+    eventually(lambda: len(host.list()) == 1)
     with transaction() as connection:
         runs.cancel(connection, run.id)
     worker.join()
@@ -288,7 +280,7 @@ def test_a_newer_commit_stops_a_running_older_run(checkout: Checkout, host: Proc
     run = push(checkout, files)
     worker = threading.Thread(target=drive, args=(run,))
     worker.start()
-    until(lambda: len(host.list()) == 1)
+    eventually(lambda: len(host.list()) == 1)
     newer = push(checkout, sample())
     worker.join()
     assert (read(run).state, read(run).superseded_by) == ("superseded", newer.sha)
