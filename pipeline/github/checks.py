@@ -148,9 +148,8 @@ def minimal(report: CheckReport) -> CheckReport:
 
 def status_report(view: RunView) -> StatusReport:
     """The commit status of a run."""
-    suffix = "-release" if view.run.kind == "release" else ""
     return StatusReport(
-        context=f"sigil/{view.run.environment}{suffix}",
+        context=f"sigil/{view.run.environment}",
         state=_COMMIT_STATE[view.run.state],
         description=cut(_status_words(view), MAX_DESCRIPTION),
         target_url=view.page,
