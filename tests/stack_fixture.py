@@ -1,13 +1,14 @@
 """The whole system as real processes, and what a person does with it: push, look, click."""
 
-import signal
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import docker
 import psutil
 import psycopg
 import pytest
@@ -143,25 +144,39 @@ class System:
         """kill −9 everything that works below a process of the Procfile; return how many."""
         pool = psutil.Process(self.stack.processes.pid(process))
         workers = [
-            child
-            for child in pool.children(recursive=True)
-            if "workers.worker" in " ".join(child.cmdline())
+            child for child in pool.children(recursive=True) if "workers.worker" in _command(child)
         ]
         for worker in workers:
-            worker.send_signal(signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
         return len(workers)
+
+    def live_servers(self) -> list[str]:
+        """The names of the servers that should run."""
+        rows = self.rows("SELECT host_id FROM mcp_deployments WHERE state = 'live'")
+        return sorted(row[0] for row in rows)
+
+    def containers(self) -> list[str]:
+        """The names of this system's containers; empty with the process host."""
+        if self.config.host != "docker":
+            return []
+        labelled = {"label": f"sigil.instance={self.config.instance}"}
+        with closing(docker.from_env()) as engine:
+            found = engine.containers.list(all=True, filters=labelled)
+            return sorted(str(container.name) for container in found)
 
     def servers(self) -> list[psutil.Process]:
         """The processes of deployed servers and of builds."""
-        marked = []
-        for process in psutil.process_iter(["pid"]):
-            try:
-                inside = str(self.config.servers_folder) in " ".join(process.cmdline())
-            except psutil.Error:
-                continue
-            if inside:
-                marked.append(process)
-        return marked
+        folder = str(self.config.servers_folder)
+        return [process for process in psutil.process_iter() if folder in _command(process)]
+
+
+def _command(process: psutil.Process) -> str:
+    """A process's command line; empty when it has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def plain(name: str, changes: Mapping[str, str] | None = None) -> dict[str, str | bytes]:

@@ -139,6 +139,36 @@ def _second_attempt(system: System, sha: str) -> dict[str, Any]:
     return system.finished(sha)
 
 
+@pytest.mark.parametrize("stage", ["build", "verify"])
+def test_a_worker_killed_in_the_middle_leaves_one_server_and_nothing_else(
+    system: System, stage: str
+) -> None:
+    name = f"killed-{stage}"
+    checkout = system.repository(name)
+    text = (SAMPLE / "mcp.yaml").read_text().replace("name: almanac", f"name: {name}", 1)
+    # A remark of its own makes the dependencies a layer that no cache has.
+    requirements = f"# {name}\n{(SAMPLE / 'requirements.txt').read_text()}"
+    sha = checkout.commit(files(SAMPLE) | {"mcp.yaml": text, "requirements.txt": requirements})
+    checkout.push()
+    eventually(
+        lambda: system.rows(
+            """SELECT 1 FROM run_stages s JOIN runs r ON r.id = s.run_id
+               WHERE r.sha = %s AND s.stage = %s AND s.state = 'running'""",
+            sha,
+            stage,
+        ),
+        seconds=200,
+    )
+    assert system.kill_workers("runner") >= 2
+    run = system.finished(sha, seconds=250)
+    assert run["state"] == "succeeded", system.log(run["id"])
+    assert system.rows("SELECT claims FROM runs WHERE id = %s", run["id"]) == [(2,)]
+    (check,) = system.reported(checkout, sha)
+    assert check["conclusion"] == "success"
+    assert call(run["url"], *ALMANAC[1:3]) == ALMANAC[3]
+    eventually(lambda: system.containers() in ([], system.live_servers()))
+
+
 def test_a_tag_releases_what_was_built_for_its_commit(system: System) -> None:
     checkout = system.repository("tagged")
     text = (SAMPLE / "mcp.yaml").read_text().replace("name: almanac", "name: tagged", 1)
