@@ -156,7 +156,7 @@ def test_a_build_sees_none_of_our_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in _SECRETS:
-        monkeypatch.setenv(name, "sentinel-5e4f")
+        monkeypatch.setenv(name, "https://sentinel-5e4f@sentry.example/1")
     files = {"Dockerfile": f"FROM {base}\nRUN env && echo the end of env\n"}
 
     artifact, log = build(write_tree(tmp_path / "tree", files), _DOCKER)

@@ -130,7 +130,7 @@ def test_a_locked_project_is_installed_as_locked(tmp_path: Path) -> None:
 
 def test_a_build_sees_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _SECRETS:
-        monkeypatch.setenv(name, "sentinel-77aa")
+        monkeypatch.setenv(name, "https://sentinel-77aa@sentry.example/1")
     backend = (
         "    import json, os\n    json.dump(dict(os.environ), open('seen.json', 'w'))\n    1/0"
     )

@@ -105,7 +105,7 @@ def test_a_server_sees_its_own_environment_and_none_of_our_secrets(
     process_host: ProcessHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("DATABASE_URL", "GITHUB_PRIVATE_KEY", "SENTRY_DSN"):
-        monkeypatch.setenv(name, "sentinel-31d2")
+        monkeypatch.setenv(name, "https://sentinel-31d2@sentry.example/1")
     awkward = "a \"b\" 'c' %(d)s $HOME ;# é\nsecond line"
     spec = _spec("sigil-env", _artifact(tmp_path / "a"), env={"AWKWARD": awkward, "PORT": "1"})
 
