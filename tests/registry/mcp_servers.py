@@ -134,10 +134,15 @@ def raw(talk: Callable[[socket.socket], None]) -> Iterator[str]:
                 return
             threading.Thread(target=converse, args=(connection,), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
     finally:
+        # Closing alone would leave the thread waiting on a number that the next listener of this
+        # process gets, whose connections it would then take.
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
         listener.close()
 
 
