@@ -133,7 +133,9 @@ class Settings(BaseSettings):
     ] = "auto"
     namespace: Annotated[
         str,
-        _from("SIGIL_NAMESPACE", description="Packages are listed as `<namespace>.<owner>/<name>`."),
+        _from(
+            "SIGIL_NAMESPACE", description="Packages are listed as `<namespace>.<owner>/<name>`."
+        ),
     ] = "io.github"
     python_image: Annotated[
         str,
