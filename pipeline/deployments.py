@@ -9,7 +9,8 @@ from psycopg.types.json import Jsonb
 from config.database import Connection, transaction
 from pipeline.builders.base import Artifact
 from pipeline.hosts.base import Instance
-from pipeline.runs import Run, hold
+from pipeline.run_claims import hold
+from pipeline.runs import Run
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from config.settings import settings
-from pipeline import runs
+from pipeline import run_claims, runs
 from pipeline.stages.base import Stop
 
 StopReason = Literal["cancelled", "superseded", "lost", "handed back"]
@@ -50,9 +50,9 @@ class Heartbeat:
         last_success = time.monotonic()
         while not self._ended.wait(settings().heartbeat):
             try:
-                asked = runs.heartbeat(self.run)
+                asked = run_claims.heartbeat(self.run)
                 last_success = time.monotonic()
-            except runs.LostClaim:
+            except run_claims.LostClaim:
                 self.end_early("lost")
                 return
             except (psycopg.OperationalError, PoolTimeout) as error:

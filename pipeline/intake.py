@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from config.database import Connection
-from pipeline import runs
+from pipeline import run_making, runs
 from pipeline.triggers import (
     Account,
     BranchPushed,
@@ -158,9 +158,9 @@ def deploy(
     *,
     delivery_id: int | None,
     before: str | None = None,
-) -> runs.Created:
+) -> run_making.Created:
     """Queue the run that brings a branch's commit to its environment."""
-    wanted = runs.Wanted(
+    wanted = run_making.Wanted(
         repository_id=repository_id,
         kind="deploy",
         environment=PRODUCTION,
@@ -169,14 +169,14 @@ def deploy(
         before_sha=before,
         delivery_id=delivery_id,
     )
-    return runs.create(connection, wanted)
+    return run_making.create(connection, wanted)
 
 
 def release(
     connection: Connection, repository_id: int, ref: str, sha: str, delivery_id: int | None
-) -> runs.Created:
+) -> run_making.Created:
     """Queue the release run of a tag; the tag's push and its release event give the same one."""
-    wanted = runs.Wanted(
+    wanted = run_making.Wanted(
         repository_id=repository_id,
         kind="release",
         environment=PRODUCTION,
@@ -184,7 +184,7 @@ def release(
         sha=sha,
         delivery_id=delivery_id,
     )
-    return runs.create(connection, wanted)
+    return run_making.create(connection, wanted)
 
 
 @_carry_out.register
@@ -194,7 +194,9 @@ def _rerun(trigger: RerunRequested, connection: Connection, delivery_id: int) ->
     if not wanted:
         what = "check run" if trigger.external_id else "commit"
         return Outcome(reason=f"that {what} is not one of Sigil's", ignored=True)
-    outcomes = [_about(runs.rerun(connection, run, delivery_id=delivery_id)) for run in wanted]
+    outcomes = [
+        _about(run_making.rerun(connection, run, delivery_id=delivery_id)) for run in wanted
+    ]
     return Outcome(
         reason="; ".join(outcome.reason for outcome in outcomes),
         run_ids=tuple(run_id for outcome in outcomes for run_id in outcome.run_ids),
@@ -220,7 +222,7 @@ def _runs_to_repeat(trigger: RerunRequested, connection: Connection) -> list[run
     return [run] if run is not None and run.repository_id == trigger.repository.id else []
 
 
-def _about(created: runs.Created) -> Outcome:
+def _about(created: run_making.Created) -> Outcome:
     run = created.run
     where = f"{run.sha[:7]} to {run.environment}"
     if not created.new:

@@ -8,7 +8,8 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from config.database import Connection, transaction
-from pipeline.runs import Run, hold
+from pipeline.run_claims import hold
+from pipeline.runs import Run
 from pipeline.stages.base import STAGES, Result, StageName
 
 

@@ -21,7 +21,7 @@ from psycopg_pool import PoolTimeout
 
 from config.database import transaction
 from config.settings import SettingsError, settings
-from pipeline import deployments, run_stages, runs
+from pipeline import deployments, run_claims, run_making, run_stages, runs
 from pipeline.builders.base import Builder
 from pipeline.github.client import retry_moment
 from pipeline.heartbeat import Heartbeat
@@ -66,7 +66,7 @@ def drive(run_id: int, *, changed: Callable[[int], None]) -> Driven:
         run_id: The run. When it is not to be had, nothing happens.
         changed: Called with the run's id after every change that GitHub should see.
     """
-    run = runs.claim(run_id)
+    run = run_claims.claim(run_id)
     if run is None:
         return Driven()
     changed(run.id)
@@ -75,7 +75,7 @@ def drive(run_id: int, *, changed: Callable[[int], None]) -> Driven:
     try:
         with Heartbeat(run) as heart, _sigterm_hands_back(heart), RunLog(run.id) as run_log:
             followers = _work(run, heart, run_log, changed)
-    except runs.LostClaim:
+    except run_claims.LostClaim:
         # Whoever owns the run now will finish it. What this worker started is found by its name.
         log.warning("the run belongs to another worker now")
     changed(run.id)
@@ -129,7 +129,7 @@ def _work(
     except StageError as error:
         run_log(stage, f"{error.title}")
         _failed(context, stage, error)
-    except (runs.LostClaim, psycopg.OperationalError, PoolTimeout):
+    except (run_claims.LostClaim, psycopg.OperationalError, PoolTimeout):
         # Without PostgreSQL nothing can be written down: the reaper puts the run back.
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the check open
@@ -184,16 +184,16 @@ def _cannot_begin(run: runs.Run, error: SettingsError) -> tuple[int, ...]:
     )
     if run.retries < MAX_RETRIES:
         at = retry_moment(run.retries + 1)
-        runs.requeue(run, title=f"Waiting: {stored.title}", due_at=at, count=True)
+        run_claims.requeue(run, title=f"Waiting: {stored.title}", due_at=at, count=True)
     else:
-        runs.finish(run, "failed", title=stored.title, error=_stored("source", stored))
+        run_claims.finish(run, "failed", title=stored.title, error=_stored("source", stored))
     return ()
 
 
 def _succeeded(context: RunContext) -> None:
     published = context.result("publish", PublishResult)
     tools = len(context.result("verify", VerifyResult).tools)
-    runs.finish(
+    run_claims.finish(
         context.run,
         "succeeded",
         title=f"{published.package} is live with {tools} tool{'' if tools == 1 else 's'}",
@@ -212,12 +212,12 @@ def _failed(
     again = retry and error.fault == "ours" and context.run.retries < MAX_RETRIES
     if again:
         at = retry_moment(context.run.retries + 1, floor=error.retry_at)
-        runs.requeue(context.run, title=f"Waiting: {error.title}", due_at=at, count=True)
+        run_claims.requeue(context.run, title=f"Waiting: {error.title}", due_at=at, count=True)
         log.warning("run waits", stage=stage, title=error.title, until=at.isoformat())
         return
     _withdraw(context, "failed")
     run_stages.end_unfinished(context.run, "failed")
-    runs.finish(context.run, "failed", title=error.title, error=_stored(stage, error))
+    run_claims.finish(context.run, "failed", title=error.title, error=_stored(stage, error))
     log.info("run failed", stage=stage, title=error.title)
     forget(context)
 
@@ -248,9 +248,9 @@ def _bug(error: Exception) -> StageError:
 
 def _stopped(context: RunContext, heart: Heartbeat) -> tuple[int, ...]:
     if heart.reason == "lost":
-        raise runs.LostClaim
+        raise run_claims.LostClaim
     if heart.reason == "handed back":
-        runs.requeue(context.run, title=None, due_at=None, count=False)
+        run_claims.requeue(context.run, title=None, due_at=None, count=False)
         log.info("run handed back")
         return (context.run.id,)
     if heart.reason == "superseded":
@@ -262,7 +262,7 @@ def _stopped(context: RunContext, heart: Heartbeat) -> tuple[int, ...]:
         return ()
     _withdraw(context, "stopped")
     run_stages.end_unfinished(context.run, "cancelled")
-    runs.finish(context.run, "cancelled", title="Cancelled")
+    run_claims.finish(context.run, "cancelled", title="Cancelled")
     forget(context)
     return ()
 
@@ -271,14 +271,14 @@ def _superseded(context: RunContext, *, by: str) -> None:
     run = context.run
     _withdraw(context, "stopped")
     run_stages.end_unfinished(run, "cancelled")
-    runs.finish(run, "superseded", title=runs.superseded_title(by), superseded_by=by)
+    run_claims.finish(run, "superseded", title=run_making.superseded_title(by), superseded_by=by)
     log.info("run superseded", by=by)
     forget(context)
 
 
 def _ensure(run: runs.Run, sha: str) -> int:
     """The run of the commit that the branch points at, whatever became of its event."""
-    wanted = runs.Wanted(
+    wanted = run_making.Wanted(
         repository_id=run.repository_id,
         kind=run.kind,
         environment=run.environment,
@@ -286,7 +286,7 @@ def _ensure(run: runs.Run, sha: str) -> int:
         sha=sha,
     )
     with transaction() as connection:
-        return runs.ensure(connection, wanted).id
+        return run_making.ensure(connection, wanted).id
 
 
 def _withdraw(context: RunContext, state: str) -> None:

@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 from redis.exceptions import RedisError
 from rich.table import Table
 
-from pipeline import run_logs, run_stages
+from pipeline import run_logs, run_making, run_stages
 from pipeline import runs as pipeline_runs
 from pipeline.overview.paging import MAX_PAGE_SIZE, Window
 from pipeline.overview.runs import list_runs
@@ -95,7 +95,7 @@ def retry(number: int) -> None:
         run = pipeline_runs.get(connection, number)
         if run is None:
             raise _not_found(number)
-        created = pipeline_runs.rerun(connection, run)
+        created = run_making.rerun(connection, run)
     if not created.new:
         raise click.ClickException(f"Run {created.run.id} of that commit has not ended yet.")
     click.echo(f"Run {created.run.id} repeats run {number}.")

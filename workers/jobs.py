@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from config.database import transaction
 from config.settings import settings
-from pipeline import deliveries, lookups, runner, runs, tidy
+from pipeline import deliveries, lookups, run_claims, runner, runs, tidy
 from pipeline.drain import Processed, process_next
 from pipeline.github import report as github_report
 from pipeline.hosts.choose import choose_host
@@ -104,7 +104,7 @@ def look(lookup_id: int) -> None:
 def sweep() -> None:
     """Ring for whatever nobody was rung for: Redis was away, or a worker died."""
     try:
-        queued_again, ended = runs.reap()
+        queued_again, ended = run_claims.reap()
         with transaction() as connection:
             deliveries_due = deliveries.is_work_due(connection)
             due = runs.due(connection)

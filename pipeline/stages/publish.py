@@ -3,7 +3,7 @@
 from config.database import transaction
 from config.settings import settings
 from pipeline import deployments
-from pipeline.runs import hold
+from pipeline.run_claims import hold
 from pipeline.stages.base import Result, StageError
 from pipeline.stages.build import BuildResult
 from pipeline.stages.context import RunContext

@@ -3,7 +3,7 @@
 import pytest
 
 from config.database import transaction
-from pipeline import runs
+from pipeline import run_claims, runs
 from pipeline.intake import Outcome, carry_out
 from pipeline.triggers import (
     Account,
@@ -144,9 +144,9 @@ def test_a_repository_that_moved_to_another_installation_is_not_removed_by_the_o
 def test_suspending_pauses_and_resuming_rings_for_what_waited() -> None:
     run_ids = carry(push()).run_ids
     assert carry(InstallationChanged(7, "suspended")).run_ids == ()
-    assert runs.claim(run_ids[0]) is None
+    assert run_claims.claim(run_ids[0]) is None
     assert carry(InstallationChanged(7, "active")).run_ids == run_ids
-    assert runs.claim(run_ids[0]) is not None
+    assert run_claims.claim(run_ids[0]) is not None
 
 
 def test_uninstalling_cancels_and_a_late_event_does_not_bring_it_back() -> None:
@@ -187,17 +187,17 @@ def test_a_release_without_a_commit_is_looked_up() -> None:
 
 def test_a_rerun_of_a_check_or_of_a_commit_links_to_the_run() -> None:
     run_id = carry(push()).run_ids[0]
-    runs.finish(_claimed(run_id), "failed", title="no")
+    run_claims.finish(_claimed(run_id), "failed", title="no")
     carry(RerunRequested(7, WEATHER, f"sigil-run-{run_id}", SHA), delivery_id=2)
     second = rows("SELECT id, attempt, parent_id FROM runs ORDER BY id DESC")[0]
     assert second[1:] == (2, run_id)
-    runs.finish(_claimed(int(str(second[0]))), "failed", title="no")
+    run_claims.finish(_claimed(int(str(second[0]))), "failed", title="no")
     carry(RerunRequested(7, WEATHER, None, SHA), delivery_id=3)
     assert rows("SELECT max(attempt) FROM runs") == [(3,)]
 
 
 def _claimed(run_id: int) -> runs.Run:
-    run = runs.claim(run_id)
+    run = run_claims.claim(run_id)
     assert run is not None
     return run
 

@@ -11,7 +11,7 @@ import requests
 
 from config.database import transaction
 from config.settings import settings
-from pipeline import run_stages, runner, runs
+from pipeline import run_claims, run_making, run_stages, runner, runs
 from pipeline.builders.base import Artifact
 from pipeline.hosts.process import ProcessHost
 from pipeline.manifest import parse, to_json
@@ -63,8 +63,8 @@ def queue(
     with transaction() as connection:
         row = connection.execute("SELECT id FROM repositories").fetchone()
         assert row is not None
-        wanted = runs.Wanted(row[0], kind, "production", ref, sha, before_sha=before)
-        return runs.create(connection, wanted).run
+        wanted = run_making.Wanted(row[0], kind, "production", ref, sha, before_sha=before)
+        return run_making.create(connection, wanted).run
 
 
 def drive(run: Run) -> Run:
@@ -292,7 +292,7 @@ def test_a_build_that_this_machine_does_not_have_is_built_again(
     checkout: Checkout, host: ProcessHost
 ) -> None:
     run = push(checkout, sample())
-    claimed = runs.claim(run.id)
+    claimed = run_claims.claim(run.id)
     assert claimed is not None
     for stage in ("source", "manifest", "build"):
         run_stages.begin(claimed, stage)  # type: ignore[arg-type]
@@ -311,7 +311,7 @@ def drive_again(run: Run) -> Run:
     }
     for stage, result in results.items():
         run_stages.succeed(run, stage, result)  # type: ignore[arg-type]
-    runs.requeue(run, title=None, due_at=None, count=False)
+    run_claims.requeue(run, title=None, due_at=None, count=False)
     return drive(run)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from config.database import close_pool, connect, transaction
 from config.settings import settings
-from pipeline import runs
-from pipeline.runs import Created, Run, Wanted
+from pipeline import run_claims, run_making, runs
+from pipeline.run_making import Created, Wanted
+from pipeline.runs import Run
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
@@ -33,7 +34,7 @@ def repository(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 def create(sha: str, *, before: str | None = None, kind: runs.Kind = "deploy") -> Created:
     ref = "refs/heads/main" if kind == "deploy" else "refs/tags/v1"
     with transaction() as connection:
-        return runs.create(
+        return run_making.create(
             connection, Wanted(5, kind, "production", ref, sha, before_sha=before, delivery_id=1)
         )
 
@@ -46,7 +47,7 @@ def read(run: Run) -> Run:
 
 
 def claim(run: Run) -> Run:
-    claimed = runs.claim(run.id)
+    claimed = run_claims.claim(run.id)
     assert claimed is not None
     return claimed
 
@@ -76,7 +77,7 @@ def test_a_newer_commit_supersedes_a_waiting_one_and_says_by_which() -> None:
 def test_a_newer_commit_asks_a_running_one_to_stop() -> None:
     running = claim(create(A).run)
     create(B, before=A)
-    assert runs.heartbeat(running) == "superseded"
+    assert run_claims.heartbeat(running) == "superseded"
     assert read(running).state == "running"
 
 
@@ -84,8 +85,8 @@ def test_a_running_run_gives_way_to_the_newest_of_two_newer_commits() -> None:
     running = claim(create(A).run)
     second = create(B, before=A).run
     third = create(C, before=B).run
-    assert runs.heartbeat(running) == "superseded"
-    runs.finish(running, "superseded", title="over")
+    assert run_claims.heartbeat(running) == "superseded"
+    run_claims.finish(running, "superseded", title="over")
     assert read(running).superseded_by == C
     assert (read(second).state, read(second).superseded_by) == ("superseded", C)
     assert read(third).state == "queued"
@@ -96,21 +97,21 @@ def test_a_running_run_gives_way_to_the_newest_of_two_newer_commits() -> None:
 def test_the_head_of_a_branch_gets_a_run_unless_it_has_one_that_stands() -> None:
     head = Wanted(5, "deploy", "production", "refs/heads/main", B)
     with transaction() as connection:
-        made = runs.ensure(connection, head)
-        assert runs.ensure(connection, head).id == made.id
+        made = run_making.ensure(connection, head)
+        assert run_making.ensure(connection, head).id == made.id
         runs.cancel(connection, made.id)
-        assert runs.ensure(connection, head).id == made.id
+        assert run_making.ensure(connection, head).id == made.id
         connection.execute("UPDATE runs SET state = 'superseded'")
-        again = runs.ensure(connection, head)
+        again = run_making.ensure(connection, head)
     assert (again.attempt, again.state, again.requested) == (2, "queued", False)
 
 
 def test_a_persons_rerun_is_not_superseded_by_an_older_story() -> None:
     first = claim(create(A).run)
-    runs.finish(first, "succeeded", title="live")
-    runs.finish(claim(create(B, before=A).run), "succeeded", title="live")
+    run_claims.finish(first, "succeeded", title="live")
+    run_claims.finish(claim(create(B, before=A).run), "succeeded", title="live")
     with transaction() as connection:
-        again = runs.rerun(connection, first).run
+        again = run_making.rerun(connection, first).run
     assert (again.state, again.requested) == ("queued", True)
 
 
@@ -131,8 +132,8 @@ def test_an_older_push_that_arrives_late_is_superseded_at_once() -> None:
 
 def test_a_push_back_to_an_old_commit_runs_it_again() -> None:
     first = create(A).run
-    runs.finish(claim(first), "succeeded", title="live")
-    runs.finish(claim(create(B, before=A).run), "succeeded", title="live")
+    run_claims.finish(claim(first), "succeeded", title="live")
+    run_claims.finish(claim(create(B, before=A).run), "succeeded", title="live")
     again = create(A, before=B)
     assert again.new
     assert (again.run.attempt, again.run.parent_id, again.run.state) == (2, first.id, "queued")
@@ -147,34 +148,36 @@ def test_a_release_does_not_supersede_a_deploy() -> None:
 def test_one_worker_gets_the_run() -> None:
     run = create(A).run
     with ThreadPoolExecutor(8) as pool:
-        claims = [taken for taken in pool.map(runs.claim, [run.id] * 16) if taken]
+        claims = [taken for taken in pool.map(run_claims.claim, [run.id] * 16) if taken]
     assert len(claims) == 1
 
 
 def test_one_run_at_a_time_for_a_repository_and_environment() -> None:
     running = claim(create(A).run)
     other = create(A, kind="release").run
-    assert runs.claim(other.id) is None
-    runs.finish(running, "succeeded", title="live")
+    assert run_claims.claim(other.id) is None
+    run_claims.finish(running, "succeeded", title="live")
     with transaction() as connection:
         assert runs.next_of_target(connection, running) == other.id
-    assert runs.claim(other.id) is not None
+    assert run_claims.claim(other.id) is not None
 
 
 def test_a_suspended_installation_pauses_its_runs() -> None:
     run = create(A).run
     with transaction() as connection:
         connection.execute("UPDATE installations SET state = 'suspended'")
-    assert runs.claim(run.id) is None
+    assert run_claims.claim(run.id) is None
     with transaction() as connection:
         connection.execute("UPDATE installations SET state = 'active'")
-    assert runs.claim(run.id) is not None
+    assert run_claims.claim(run.id) is not None
 
 
 def test_a_run_that_is_not_due_waits() -> None:
     run = claim(create(A).run)
-    runs.requeue(run, title="Waiting", due_at=datetime.now(UTC) + timedelta(hours=1), count=True)
-    assert runs.claim(run.id) is None
+    run_claims.requeue(
+        run, title="Waiting", due_at=datetime.now(UTC) + timedelta(hours=1), count=True
+    )
+    assert run_claims.claim(run.id) is None
     with transaction() as connection:
         assert runs.due(connection) == []
     assert read(run).retries == 1
@@ -182,14 +185,14 @@ def test_a_run_that_is_not_due_waits() -> None:
 
 def test_a_run_without_heartbeat_is_given_to_another_worker_and_the_old_one_may_not_write() -> None:
     dead = claim(create(A).run)
-    assert runs.reap() == ([dead.id], [])
+    assert run_claims.reap() == ([dead.id], [])
     taken = claim(dead)
     assert taken.claims == 2
-    with pytest.raises(runs.LostClaim):
-        runs.heartbeat(dead)
-    with pytest.raises(runs.LostClaim):
-        runs.finish(dead, "failed", title="late")
-    runs.finish(taken, "succeeded", title="live")
+    with pytest.raises(run_claims.LostClaim):
+        run_claims.heartbeat(dead)
+    with pytest.raises(run_claims.LostClaim):
+        run_claims.finish(dead, "failed", title="late")
+    run_claims.finish(taken, "succeeded", title="live")
     assert read(dead).state == "succeeded"
 
 
@@ -197,16 +200,16 @@ def test_a_run_with_a_heartbeat_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SIGIL_HEARTBEAT_LOST", "3600")
     settings.cache_clear()
     claim(create(A).run)
-    assert runs.reap() == ([], [])
+    assert run_claims.reap() == ([], [])
 
 
 def test_a_run_that_kills_its_workers_is_given_up_with_an_explanation() -> None:
     run = create(A).run
-    for _ in range(runs.MAX_CLAIMS - 1):
+    for _ in range(run_claims.MAX_CLAIMS - 1):
         claim(run)
-        assert runs.reap() == ([run.id], [])
+        assert run_claims.reap() == ([run.id], [])
     claim(run)
-    assert runs.reap() == ([], [run.id])
+    assert run_claims.reap() == ([], [run.id])
     ended = read(run)
     assert ended.state == "failed"
     assert ended.error is not None
@@ -215,8 +218,8 @@ def test_a_run_that_kills_its_workers_is_given_up_with_an_explanation() -> None:
 
 def test_a_run_that_was_handed_back_does_not_count_as_a_death() -> None:
     run = create(A).run
-    for _ in range(runs.MAX_CLAIMS + 2):
-        runs.requeue(claim(run), title=None, due_at=None, count=False)
+    for _ in range(run_claims.MAX_CLAIMS + 2):
+        run_claims.requeue(claim(run), title=None, due_at=None, count=False)
     assert read(run).claims == 0
     assert read(run).state == "queued"
 
@@ -224,13 +227,13 @@ def test_a_run_that_was_handed_back_does_not_count_as_a_death() -> None:
 @pytest.mark.parametrize("state", sorted(runs.FINAL))
 def test_a_final_state_is_never_overwritten(state: runs.RunState) -> None:
     run = claim(create(A).run)
-    runs.finish(run, state, title="over")
-    with pytest.raises(runs.LostClaim):
-        runs.finish(run, "failed", title="late")
+    run_claims.finish(run, state, title="over")
+    with pytest.raises(run_claims.LostClaim):
+        run_claims.finish(run, "failed", title="late")
     with transaction() as connection:
         runs.cancel(connection, run.id)
-    assert runs.claim(run.id) is None
-    assert runs.reap() == ([], [])
+    assert run_claims.claim(run.id) is None
+    assert run_claims.reap() == ([], [])
     assert (read(run).state, read(run).title) == (state, "over")
 
 
@@ -242,17 +245,17 @@ def test_cancelling_ends_a_waiting_run_and_asks_a_running_one() -> None:
     running = claim(create(B).run)
     with transaction() as connection:
         assert runs.cancel(connection, running.id) == "running"
-    assert runs.heartbeat(running) == "cancelled"
+    assert run_claims.heartbeat(running) == "cancelled"
 
 
 def test_a_rerun_is_linked_to_its_parent_and_made_once_per_delivery() -> None:
     run = claim(create(A).run)
     with transaction() as connection:
-        assert not runs.rerun(connection, run, delivery_id=2).new
-    runs.finish(run, "failed", title="no")
+        assert not run_making.rerun(connection, run, delivery_id=2).new
+    run_claims.finish(run, "failed", title="no")
     for _ in range(2):
         with transaction() as connection:
-            again = runs.rerun(connection, run, delivery_id=2)
+            again = run_making.rerun(connection, run, delivery_id=2)
         assert (again.run.attempt, again.run.parent_id) == (2, run.id)
 
 
@@ -261,9 +264,9 @@ def test_every_change_that_github_should_see_raises_the_revision() -> None:
     seen = [_revision(run)]
     claimed = claim(run)
     seen.append(_revision(run))
-    runs.heartbeat(claimed)
+    run_claims.heartbeat(claimed)
     assert _revision(run) == seen[-1]
-    runs.finish(claimed, "succeeded", title="live")
+    run_claims.finish(claimed, "succeeded", title="live")
     seen.append(_revision(run))
     assert seen == sorted(set(seen))
 

@@ -8,7 +8,7 @@ import pytest
 
 from config.database import transaction
 from config.settings import settings
-from pipeline import runs
+from pipeline import run_making, runs
 from pipeline.hosts.process import ProcessHost
 from tests.github_fixture import Checkout
 from tests.stack_fixture import plain
@@ -42,8 +42,8 @@ def test_no_job_loads_what_its_worker_could_have_loaded_for_all(
     with transaction() as connection:
         repository = connection.execute("SELECT id FROM repositories").fetchone()
         assert repository is not None
-        wanted = runs.Wanted(repository[0], "deploy", "production", "refs/heads/main", sha)
-        run = runs.create(connection, wanted).run.id
+        wanted = run_making.Wanted(repository[0], "deploy", "production", "refs/heads/main", sha)
+        run = run_making.create(connection, wanted).run.id
         lookup = connection.execute(
             "INSERT INTO lookups (repository_id) VALUES (%s) RETURNING id", repository
         ).fetchone()

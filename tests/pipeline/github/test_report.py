@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from config.database import transaction
-from pipeline import runs
+from pipeline import run_claims, run_making
 from pipeline.github.report import report
 from pipeline.runs import Run
 from tests.github_fixture import Checkout
@@ -21,8 +21,8 @@ def run(checkout: Checkout) -> Run:
     with transaction() as connection:
         row = connection.execute("SELECT id FROM repositories").fetchone()
         assert row is not None
-        return runs.create(
-            connection, runs.Wanted(row[0], "deploy", "production", "refs/heads/main", sha)
+        return run_making.create(
+            connection, run_making.Wanted(row[0], "deploy", "production", "refs/heads/main", sha)
         ).run
 
 
@@ -49,7 +49,7 @@ def _column(run: Run, name: str) -> Any:
 
 
 def claim(run: Run) -> Run:
-    claimed = runs.claim(run.id)
+    claimed = run_claims.claim(run.id)
     assert claimed is not None
     return claimed
 
@@ -67,7 +67,7 @@ def fail(run: Run, annotations: int = 0, detail: str = "Pin it.") -> None:
         for line in range(annotations)
     ]
     error = {"stage": "build", "title": "No", "detail": detail, "fault": "yours"}
-    runs.finish(claim(run), "failed", title="No", error={**error, "annotations": rows})
+    run_claims.finish(claim(run), "failed", title="No", error={**error, "annotations": rows})
 
 
 def test_one_check_and_one_status_follow_the_run(checkout: Checkout, run: Run) -> None:
@@ -77,7 +77,7 @@ def test_one_check_and_one_status_follow_the_run(checkout: Checkout, run: Run) -
     assert checkout.statuses(run.sha)[0]["state"] == "pending"
     claimed = claim(run)
     settle(run)
-    runs.finish(claimed, "succeeded", title="octo is live")
+    run_claims.finish(claimed, "succeeded", title="octo is live")
     settle(run)
     (check,) = checkout.checks(run.sha)
     assert (check["status"], check["conclusion"]) == ("completed", "success")
@@ -99,7 +99,7 @@ def test_a_status_that_did_not_change_is_not_sent_again(checkout: Checkout, run:
     settle(run)
     for _ in range(3):
         with transaction() as connection:
-            runs.hold(connection, claimed)
+            run_claims.hold(connection, claimed)
         settle(run)
     assert len(checkout.statuses(run.sha)) == 1
 

@@ -1,0 +1,178 @@
+"""Making runs: which commit gets one, which one overtakes which, and having one run again."""
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from config.database import Connection
+from pipeline.runs import FINAL, RUN_COLUMNS, Kind, Run, get
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `create` is asked for."""
+
+    repository_id: int
+    kind: Kind
+    environment: str
+    ref: str
+    sha: str
+    before_sha: str | None = None
+    delivery_id: int | None = None
+    requested: bool = False
+
+
+@dataclass(frozen=True)
+class Created:
+    """What `create` did. `new` is false when a run already answers for this commit."""
+
+    run: Run
+    new: bool
+
+
+def create(connection: Connection, wanted: Wanted) -> Created:
+    """Queue a run, once per repository, commit, kind and environment.
+
+    A commit that was run before gets a further attempt only when something else was brought to
+    the environment since, as after a forced push back to an old commit. Older runs of the same
+    ref and environment are superseded.
+    """
+    # Two deliveries of one repository may be processed side by side; creation is one at a time.
+    connection.execute(
+        "SELECT 1 FROM repositories WHERE id = %s FOR UPDATE", (wanted.repository_id,)
+    )
+    last = _last_attempt(connection, wanted)
+    if last is not None and not _overtaken(connection, last):
+        return Created(run=last, new=False)
+    run = _insert(connection, wanted, attempt=last.attempt + 1 if last else 1, parent=last)
+    newer = _known_newer(connection, run)
+    if newer is not None:
+        _end_superseded(connection, run.id, by=newer)
+    elif run.kind == "deploy":
+        supersede_older(connection, run)
+    final = get(connection, run.id)
+    assert final is not None
+    return Created(run=final, new=True)
+
+
+def _last_attempt(connection: Connection, wanted: Wanted) -> Run | None:
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"""SELECT {RUN_COLUMNS} FROM runs
+                WHERE repository_id = %s AND sha = %s AND kind = %s AND environment = %s
+                ORDER BY attempt DESC LIMIT 1""",
+            (wanted.repository_id, wanted.sha, wanted.kind, wanted.environment),
+        ).fetchone()
+
+
+def _overtaken(connection: Connection, run: Run) -> bool:
+    if run.state in ("cancelled", "superseded"):
+        return True
+    row = connection.execute(
+        """SELECT 1 FROM runs
+           WHERE repository_id = %s AND environment = %s AND id > %s AND sha <> %s
+             AND state NOT IN ('superseded', 'cancelled') LIMIT 1""",
+        (run.repository_id, run.environment, run.id, run.sha),
+    ).fetchone()
+    return row is not None
+
+
+def _insert(connection: Connection, wanted: Wanted, *, attempt: int, parent: Run | None) -> Run:
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        run = cursor.execute(
+            f"""INSERT INTO runs (repository_id, kind, environment, ref, sha, before_sha, attempt,
+                                  parent_id, requested, delivery_id)
+                VALUES (%(repository_id)s, %(kind)s, %(environment)s, %(ref)s, %(sha)s,
+                        %(before_sha)s, %(attempt)s, %(parent_id)s, %(requested)s,
+                        %(delivery_id)s)
+                RETURNING {RUN_COLUMNS}""",
+            vars(wanted) | {"attempt": attempt, "parent_id": parent.id if parent else None},
+        ).fetchone()
+    assert run is not None
+    return run
+
+
+def _known_newer(connection: Connection, run: Run) -> str | None:
+    """The commit that was pushed right after this one, when its delivery came first.
+
+    A push back to an old commit is not a late one: it comes from the commit that followed it.
+    """
+    if run.kind != "deploy" or run.requested or run.before_sha is None:
+        return None
+    row = connection.execute(
+        """SELECT sha FROM runs
+           WHERE repository_id = %(repository_id)s AND environment = %(environment)s
+             AND ref = %(ref)s AND kind = 'deploy' AND before_sha = %(sha)s
+             AND sha <> %(before_sha)s AND id < %(id)s
+           ORDER BY id DESC LIMIT 1""",
+        vars(run),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def supersede_older(connection: Connection, run: Run) -> None:
+    """End queued runs of the same target and ref that are older; ask running ones to stop.
+
+    One that was asked already gives way to the newest commit, not to one in between.
+    """
+    connection.execute(
+        """UPDATE runs SET state = 'superseded', superseded_by = %(sha)s, finished_at = now(),
+                  title = %(title)s, revision = revision + 1
+           WHERE repository_id = %(repository_id)s AND environment = %(environment)s
+             AND ref = %(ref)s AND kind = %(kind)s AND id < %(id)s AND state = 'queued'""",
+        vars(run) | {"title": superseded_title(run.sha)},
+    )
+    connection.execute(
+        """UPDATE runs SET stop_requested = 'superseded', superseded_by = %(sha)s
+           WHERE repository_id = %(repository_id)s AND environment = %(environment)s
+             AND ref = %(ref)s AND kind = %(kind)s AND id < %(id)s AND state = 'running'
+             AND coalesce(stop_requested, 'superseded') = 'superseded'""",
+        vars(run),
+    )
+
+
+def superseded_title(sha: str) -> str:
+    """What a superseded run's check says."""
+    return f"Superseded by {sha[:7]}, a newer commit"
+
+
+def _end_superseded(connection: Connection, run_id: int, *, by: str) -> None:
+    connection.execute(
+        """UPDATE runs SET state = 'superseded', superseded_by = %s, finished_at = now(), title = %s
+           WHERE id = %s""",
+        (by, superseded_title(by), run_id),
+    )
+
+
+def ensure(connection: Connection, wanted: Wanted) -> Run:
+    """The run of a commit that a branch is known to point at; queued when its event was lost, or
+    when a late event of an older commit has superseded it."""
+    last = _last_attempt(connection, wanted)
+    if last is not None and last.state != "superseded":
+        return last
+    return create(connection, wanted).run
+
+
+def rerun(connection: Connection, run: Run, *, delivery_id: int | None = None) -> Created:
+    """Queue a further attempt with the same inputs, linked to `run`.
+
+    A run that has not ended yet is its own answer.
+    """
+    connection.execute("SELECT 1 FROM repositories WHERE id = %s FOR UPDATE", (run.repository_id,))
+    wanted = Wanted(
+        repository_id=run.repository_id,
+        kind=run.kind,
+        environment=run.environment,
+        ref=run.ref,
+        sha=run.sha,
+        delivery_id=delivery_id,
+        requested=True,
+    )
+    last = _last_attempt(connection, wanted)
+    assert last is not None
+    if last.state not in FINAL:
+        return Created(run=last, new=False)
+    # The ledger may process a delivery twice, when a worker dies in between.
+    if delivery_id is not None and last.delivery_id == delivery_id:
+        return Created(run=last, new=False)
+    return Created(run=_insert(connection, wanted, attempt=last.attempt + 1, parent=run), new=True)
