@@ -3,6 +3,7 @@
 Pure: takes text, gives a `Manifest` or a list of problems, each at its line and column.
 """
 
+from pipeline.manifest.deploying import BranchRule, DeploySettings, read_deploy_settings
 from pipeline.manifest.model import (
     Build,
     DeclaredTool,
@@ -18,8 +19,10 @@ from pipeline.manifest.parse import parse
 from pipeline.manifest.stored import from_json, to_json
 
 __all__ = [
+    "BranchRule",
     "Build",
     "DeclaredTool",
+    "DeploySettings",
     "Healthcheck",
     "Manifest",
     "ManifestError",
@@ -29,5 +32,6 @@ __all__ = [
     "Transport",
     "from_json",
     "parse",
+    "read_deploy_settings",
     "to_json",
 ]

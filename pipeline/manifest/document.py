@@ -258,10 +258,9 @@ class _Walker:
         if node.tag == _TAG + "merge":
             self._complain(node, path, "The merge key `<<` is not supported. Write the keys out.")
             return None
-        # A key such as `on` or `1` is read on as its own text, so that what is under it is
-        # checked as well.
+        # A key such as `1` is read on as its own text, so that what is under it is checked as well.
         key: str = node.value
-        if node.tag != _TAG + "str":
+        if node.tag != _TAG + "str" and key.lower() not in _WORDS:
             kind = _KINDS.get(node.tag, "something else")
             self._complain(
                 node,
@@ -307,6 +306,8 @@ class _Walker:
 
 
 _SCALARS = {_TAG + kind for kind in ("str", "int", "float", "bool", "null")}
+# Truth values in YAML 1.1, text in YAML 1.2 and to everyone who writes `on:` as a key.
+_WORDS = {"on", "off", "yes", "no"}
 _KINDS = {
     _TAG + "int": "a number",
     _TAG + "float": "a number",

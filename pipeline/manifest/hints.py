@@ -10,7 +10,6 @@ from pipeline.manifest.schema import Schema, root
 NOT_YET = {
     ("secrets",): "Sigil cannot pass secrets to a server yet.",
     ("access",): "Every listed server is public for now.",
-    ("deploy",): "A push to the default branch deploys production, a v* tag releases.",
     ("healthcheck", "mode"): "Sigil always checks with an MCP handshake.",
     ("healthcheck", "interval"): "Servers are not checked at intervals yet.",
     ("resources", "replicas"): "One copy of a server runs for now.",
@@ -48,6 +47,8 @@ def unknown_key(path: Path, known: Iterable[str]) -> str:
         return f"{name} is not supported yet: {NOT_YET[generic]} Remove it."
     key = str(path[-1])
     elsewhere = _elsewhere()
+    if close := difflib.get_close_matches(key, list(known), n=1, cutoff=0.85):
+        return f"{name} is not a field. Did you mean `{close[0]}`?"
     if key in elsewhere:
         return f"{name} is not a field here. Did you mean `{elsewhere[key]}`?"
     if close := difflib.get_close_matches(key.lower(), list(known), n=1):

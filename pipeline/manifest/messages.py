@@ -38,6 +38,8 @@ _ORDER = [
     "maxProperties",
 ]
 
+_PUSH: Path = ("deploy", "on", "push")
+
 # These only lead to the keywords above.
 STRUCTURAL = {
     "properties",
@@ -92,6 +94,8 @@ def _type_fix(fault: Fault, document: Document) -> str:
         return f" and is empty. Give it a value such as {_example(schema)}, or remove it."
     if expected == "string" and isinstance(value, bool | int | float):
         return _unquoted(fault, document)
+    if fault.path[:3] == _PUSH:
+        return ". Write a branch and its environment, such as {main: production}."
     if expected == "array" and isinstance(value, str):
         parts = _split(value) if fault.path == ("entrypoint",) else [value]
         return f". Write it as {json.dumps(parts, ensure_ascii=False)[:200]}."
@@ -111,6 +115,8 @@ def _unquoted(fault: Fault, document: Document) -> str:
     read = f", and YAML reads {quoted(source)} as {kind}."
     if fault.path == ("version",):
         return f'{read} Write "{_semver_fix(source) or "1.0.0"}".'
+    if "enum" in schema:
+        return f"{read} Accepted: {', '.join(schema['enum'])}."
     if "pattern" in schema and not matches(schema["pattern"], source):
         return f"{read} {schema['patternErrorMessage']}"
     return f'{read} Put it in quotes: "{source[:60]}".'
@@ -190,7 +196,8 @@ def _pattern(fault: Fault, document: Document) -> Iterator[Problem]:
     hint = f" Did you mean `{meant}`?" if meant else ""
     text = f"cannot be {quoted(fault.instance)}. {fix}{hint}"
     if fault.is_key:
-        text = f"is not a name for a variable. {fix}"
+        kind = "a name for a variable" if fault.path[0] == "env" else "a branch"
+        text = f"is not {kind}. {fix}"
     yield from _plain(fault, document, text)
 
 

@@ -1,7 +1,9 @@
 """A valid `mcp.yaml` as frozen dataclasses, and the problems of one that is not valid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from pipeline.manifest.deploy_settings import DeploySettings
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Manifest:
     tags: tuple[str, ...] = ()
     env: dict[str, str] | None = None
     tools: tuple[DeclaredTool, ...] = ()
+    deploy: DeploySettings = field(default_factory=DeploySettings)
 
 
 @dataclass(frozen=True)

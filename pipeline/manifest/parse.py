@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.manifest import document, messages, rules, secrets, units
+from pipeline.manifest.deploying import settings_of
 from pipeline.manifest.document import Document
 from pipeline.manifest.model import (
     Build,
@@ -74,6 +75,7 @@ def _manifest(value: dict[str, Any]) -> Manifest:
         tags=tuple(value.get("tags", ())),
         env=dict(value.get("env", {})),
         tools=tuple(_tool(tool) for tool in value.get("tools", ())),
+        deploy=settings_of(value.get("deploy", {})),
     )
 
 

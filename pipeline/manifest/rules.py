@@ -115,10 +115,24 @@ def _schema_problem(schema: dict[str, Any]) -> str | None:
     return f"{where} breaks the rule `{error.validator}` of JSON Schema. Correct it."
 
 
+def _paths(document: Document) -> Iterator[Problem]:
+    path: Path = ("deploy", "paths")
+    globs = _get(document.value, *path)
+    if not isinstance(globs, list) or not globs:
+        return
+    if all(isinstance(glob, str) and glob.startswith("!") and glob != "!" for glob in globs):
+        message = (
+            "`deploy.paths` only takes files out, so that no change deploys. "
+            'Begin it with what matters, such as "**".'
+        )
+        yield document.at_value(path, message)
+
+
 _RULES: tuple[Callable[[Document], Iterator[Problem]], ...] = (
     _docker,
     _durations,
     _memory,
     _port_variable,
     _tools,
+    _paths,
 )

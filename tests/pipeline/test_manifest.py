@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from pipeline.manifest import ManifestError, Problem, parse
+from pipeline.manifest import BranchRule, DeploySettings, ManifestError, Problem, parse
 
 MINIMAL = """\
 schema: 1
@@ -56,6 +56,7 @@ def test_a_small_file_gets_every_default() -> None:
     assert (manifest.healthcheck.timeout, manifest.healthcheck.start_period) == (10.0, 60.0)
     assert (manifest.resources.memory, manifest.resources.cpu) == (512 * 2**20, 0.5)
     assert (manifest.categories, manifest.tags, manifest.env, manifest.tools) == ((), (), {}, ())
+    assert manifest.deploy == DeploySettings()
 
 
 def test_a_full_file_is_read() -> None:
@@ -79,6 +80,10 @@ def test_a_full_file_is_read() -> None:
             inputSchema: {type: object, properties: {place: {type: string}}}
         healthcheck: {timeout: 500s, start_period: 2m}
         resources: {memory: 1Gi, cpu: 2}
+        deploy:
+          on: {push: {main: production}, pull_request: check}
+          paths: [servers/weather/**, mcp.yaml]
+          breaking: block
         """)
         .replace("500s", "1500ms")
         .encode()
@@ -93,6 +98,10 @@ def test_a_full_file_is_read() -> None:
     assert manifest.tools[0].input_schema["properties"] == {"place": {"type": "string"}}
     assert (manifest.healthcheck.timeout, manifest.healthcheck.start_period) == (1.5, 120.0)
     assert (manifest.resources.memory, manifest.resources.cpu) == (2**30, 2.0)
+    assert manifest.deploy.push == (BranchRule("main", "production"),)
+    assert (manifest.deploy.release, manifest.deploy.pull_request) == ("production", "check")
+    assert manifest.deploy.paths == ("servers/weather/**", "mcp.yaml")
+    assert manifest.deploy.breaking == "block"
 
 
 def test_the_docker_runtime_needs_no_entrypoint() -> None:
@@ -200,14 +209,13 @@ def test_an_unknown_key_that_resembles_nothing_gets_the_list() -> None:
     [
         ("secrets: [{name: A}]", "secrets"),
         ("access: {visibility: public}", "access"),
-        ("deploy: {on: {}}", "deploy"),
         ("healthcheck: {mode: mcp}", "healthcheck.mode"),
         ("healthcheck: {interval: 60s}", "healthcheck.interval"),
         ("resources: {replicas: 2}", "resources.replicas"),
     ],
 )
 def test_a_planned_field_is_refused_as_not_supported_yet(line: str, path: str) -> None:
-    problem = added(line.replace("{on: {}}", "{}"))
+    problem = added(line)
     assert problem.path == path
     assert "not supported yet" in problem.message
 
@@ -222,11 +230,16 @@ def test_a_duplicate_key_is_told_at_the_second() -> None:
     assert (problem.line, problem.column, problem.path) == (LINES + 1, 19, "env.A")
 
 
-@pytest.mark.parametrize("key", ["on", "yes", "NO", "1", "1.5", "null", "~", "2020-01-01"])
+@pytest.mark.parametrize("key", ["true", "False", "1", "1.5", "null", "~", "2020-01-01"])
 def test_a_key_that_yaml_does_not_read_as_text_is_explained(key: str) -> None:
     # Some of these are no names for a variable either, which is a second problem.
     messages = [problem.message for problem in problems(f"{MINIMAL}env:\n  {key}: x\n")]
     assert any(f"YAML reads `{key}` as" in message for message in messages)
+
+
+@pytest.mark.parametrize("key", ["on", "off", "yes", "NO"])
+def test_a_word_that_only_old_yaml_takes_for_a_truth_value_is_a_key(key: str) -> None:
+    assert parse(f"{MINIMAL}env: {{{key}: x}}\n".encode()).env == {key: "x"}
 
 
 @pytest.mark.parametrize("line", ["env: {[a]: b}", "env: {{a: b}: c}", "env:\n  <<: {A: b}"])
@@ -383,6 +396,35 @@ def test_an_alias_bomb_is_refused() -> None:
         ("title: ''", "is empty"),
         ("title: '  '", "blanks"),
         (f"title: {'x' * 101}", "101 characters; the limit is 100"),
+        ("on: push", "Did you mean `deploy.on`?"),
+        ("deploy: {on: [push]}", "must be a mapping"),
+        ("deploy: {on: {pull_requests: check}}", "Did you mean `pull_request`?"),
+        ("deploy: {on: {push: [main]}}", "{main: production}"),
+        ("deploy: {on: {push: {branches: [main]}}}", "{main: production}"),
+        ("deploy: {on: {push: {main: }}}", "is empty"),
+        ("deploy: {on: {push: {main: Production}}}", "lower-case"),
+        ("deploy: {on: {push: {main: preview/pr-1}}}", "lower-case"),
+        ("deploy: {on: {release: preview}}", "not names of environments"),
+        ("deploy: {on: {prerelease: none}}", "not names of environments"),
+        (f"deploy: {{on: {{release: {'a' * 41}}}}}", "the limit is 40"),
+        ("deploy: {on: {push: {refs/heads/main: production}}}", "is not a branch"),
+        ("deploy: {on: {push: {'!main': production}}}", "is not a branch"),
+        ("deploy: {on: {push: {2.0: production}}}", "Put it in quotes"),
+        ("deploy: {on: {push: {'{a,b}': production}}}", "is not a branch"),
+        ("deploy: {on: {pull_request: off}}", "preview, check, none"),
+        ("deploy: {on: {pull_request: production}}", "Accepted: preview, check, none"),
+        ("deploy: {path: [src/**]}", "`paths`"),
+        ("deploy: {paths: src/**}", '["src/**"]'),
+        ("deploy: {paths: [/src/**]}", "no leading"),
+        ("deploy: {paths: [src/]}", "no leading or final /"),
+        ("deploy: {paths: [./src/**]}", "no ./"),
+        ("deploy: {paths: [../src/**]}", "no ./ or .."),
+        ("deploy: {paths: ['**.js']}", "** is a whole folder"),
+        ("deploy: {paths: ['src/**.js']}", "** is a whole folder"),
+        ("deploy: {paths: ['*.{js,ts}']}", "no braces"),
+        ("deploy: {paths: ['!']}", "no leading"),
+        ("deploy: {paths: ['!docs/**']}", "only takes files out"),
+        ("deploy: {breaking: fail}", "Accepted: warn, block"),
         ("tools: [{name: a b, inputSchema: {type: object}}]", "letters, digits"),
         ("tools: [{name: a, inputSchema: {type: array}}]", "must be object"),
         ("tools: [{name: a, inputSchema: {type: object, properties: 5}}]", "JSON Schema"),

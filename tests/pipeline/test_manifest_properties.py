@@ -61,6 +61,8 @@ def _well_behaved(raw: bytes) -> None:
 NAMES = st.from_regex(r"\AX_[A-Z0-9_]{0,10}_X\Z").filter(lambda name: "PASS" not in name)
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=100)
 NUMBERS = st.integers(0, 9999)
+BRANCHES = st.from_regex(r"\A[a-z]{2,5}[?*]?(/(\*\*|[a-z]{1,3}\*?)){0,3}\Z")
+ENVIRONMENTS = st.from_regex(r"\Ae[a-z0-9-]{0,39}\Z")
 
 
 @st.composite
@@ -80,6 +82,10 @@ def valid_files(draw: st.DrawFn) -> dict[str, Any]:
         "resources": {"cpu": draw(st.floats(0.05, 16)), "memory": "1Gi"},
         "healthcheck": {"timeout": f"{draw(st.integers(1, 60))}s"},
         "tools": [{"name": "a", "inputSchema": tool}],
+        "deploy": {
+            "on": {"push": draw(st.dictionaries(BRANCHES, ENVIRONMENTS, max_size=4))},
+            "paths": draw(st.lists(BRANCHES, max_size=4)),
+        },
     }
 
 
@@ -92,4 +98,10 @@ def test_a_valid_file_keeps_its_values_through_parsing_and_storing(value: dict[s
     assert manifest.env == value["env"]
     assert manifest.transport.port == value["transport"]["port"]
     assert manifest.resources.cpu == value["resources"]["cpu"]
+    rules = manifest.deploy.push or ()
+    # `safe_dump` sorts the branches.
+    assert sorted(value["deploy"]["on"]["push"].items()) == [
+        (rule.branch, rule.environment) for rule in rules
+    ]
+    assert manifest.deploy.paths == tuple(value["deploy"]["paths"])
     assert from_json(json.loads(json.dumps(to_json(manifest)))) == manifest
