@@ -34,6 +34,14 @@ _SECRET_KEY = re.compile(
 )
 
 
+_hidden: set[str] = set()
+
+
+def hide(*secrets: str) -> None:
+    """Keep these out of all that this process logs or reports from now on."""
+    _hidden.update(secret for secret in secrets if len(secret) >= 8)
+
+
 def redact(text: str) -> str:
     """`text` with everything that looks like a secret, or is one of our own settings, removed."""
     for value in _own_secrets():
@@ -45,9 +53,11 @@ def _own_secrets() -> list[str]:
     current: Settings = settings()
     secrets = [secret.get_secret_value() for secret in current.github_webhook_secrets]
     secrets.append(current.github_private_key.get_secret_value())
+    secrets.append(current.setup_token.get_secret_value())
+    secrets += [key.partition(":")[2].strip() for key in current.keys.get_secret_value().split(",")]
     for url in (current.database_url, current.redis_url):
         secrets.append(urlsplit(url.get_secret_value()).password or "")
-    return [value for value in secrets if len(value) >= 8]
+    return [*_hidden, *(value for value in secrets if len(value) >= 8)]
 
 
 def redact_all(value: Any) -> Any:

@@ -22,6 +22,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sentry_sdk.utils import Dsn
 
+from config.sealing import KeyRing
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -114,6 +116,23 @@ class Settings(BaseSettings):
             "while one is being rotated.",
         ),
     ] = ()
+    keys: Annotated[
+        SecretStr,
+        _from(
+            "SIGIL_KEYS",
+            description="Keys that seal the secrets kept in the database: `id:base64` of 32 bytes; "
+            "the first seals, those behind it, separated by commas, still open. "
+            "`python -m config.sealing` prints one.",
+        ),
+    ] = SecretStr("")
+    setup_token: Annotated[
+        SecretStr,
+        _from(
+            "SIGIL_SETUP_TOKEN",
+            description="Lets whoever knows it set up the GitHub App at `/setup` while there is "
+            "none, at least 20 characters; `flask --app webhook setup-link` does without it.",
+        ),
+    ] = SecretStr("")
     github_api_url: Annotated[
         str, _from("GITHUB_API_URL", description="Root of GitHub's REST API.")
     ] = "https://api.github.com"
@@ -234,6 +253,20 @@ class Settings(BaseSettings):
             raise ValueError("must be a number, which the App's settings page at GitHub shows")
         return value
 
+    @field_validator("keys")
+    @classmethod
+    def _key_ring(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            KeyRing.parse(value.get_secret_value())
+        return value
+
+    @field_validator("setup_token")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and len(value.get_secret_value()) < 20:
+            raise ValueError("needs at least 20 characters")
+        return value
+
     @field_validator("sentry_dsn")
     @classmethod
     def _dsn(cls, value: SecretStr) -> SecretStr:
@@ -285,6 +318,51 @@ class Settings(BaseSettings):
         ]
         if missing:
             raise SettingsError("\n".join(missing))
+
+    @property
+    def names_app(self) -> bool:
+        """Whether any variable names a GitHub App. Then its variables count, and nothing that is
+        stored."""
+        return any(
+            _filled(value)
+            for value in (
+                self.github_app_id,
+                self.github_private_key,
+                self.github_private_key_file,
+                self.github_webhook_secrets,
+            )
+        )
+
+    def require_app(self, *fields: str) -> None:
+        """Check that there is a way to know the GitHub App: by its variables, of which `fields` are
+        needed here, or by what `/setup` stores, which takes SIGIL_KEYS.
+
+        Raises:
+            SettingsError: names the variables that are missing, and the other way.
+        """
+        if self.names_app:
+            self.require(*fields)
+        elif not _filled(self.keys):
+            try:
+                self.require(*fields)
+            except SettingsError as error:
+                raise SettingsError(
+                    f"{error}\nOr set SIGIL_KEYS and open /setup, which creates the GitHub App: "
+                    "`python -m config.sealing` prints a key."
+                ) from None
+
+    def key_ring(self) -> KeyRing:
+        """The keys that seal what is secret in the database.
+
+        Raises:
+            SettingsError: when SIGIL_KEYS is not set.
+        """
+        if not _filled(self.keys):
+            raise SettingsError(
+                "SIGIL_KEYS is not set: it seals the secrets in the database. "
+                "`python -m config.sealing` prints a key."
+            )
+        return KeyRing.parse(self.keys.get_secret_value())
 
     def private_key(self) -> str:
         """The App's private key as PEM text.
