@@ -16,7 +16,7 @@ from sandbox.github.routing import Answer, Call, Endpoint, Services
 from sandbox.github.world import Json
 
 _API_ROOTS = ("app", "apps", "installation", "rate_limit", "repos", "user", "users", "zen")
-_WITH_SLASHES = {"path", "ref", "branch", "basehead", "sha", "tag"}
+_WITH_SLASHES = {"path", "ref", "branch", "basehead", "sha", "tag", "tree_sha"}
 _VERSIONS = ("2022-11-28", "2026-03-10")
 _NO_AGENT = (
     "Request forbidden by administrative rules. Please make sure your request has a User-Agent "
@@ -45,7 +45,8 @@ def _rule(template: str) -> str:
         name = match[1]
         if name in _WITH_SLASHES:
             return f"<path:{name}>"
-        return f"<int:{name}>" if name.endswith("_id") else f"<{name}>"
+        number = name.endswith(("_id", "_number"))
+        return f"<int:{name}>" if number else f"<{name}>"
 
     return re.sub(r"\{(\w+)\}", converted, template)
 
@@ -117,11 +118,13 @@ def _call(services: Services, endpoint: Endpoint, caller: Caller, path: dict[str
         request.headers.get("Accept", ""),
         services.world.url + request.path,
         endpoint.permission,
+        endpoint.role,
+        request.method,
     )
 
 
 def _json_body() -> Json:
-    if request.method in ("GET", "HEAD", "DELETE") or not request.get_data():
+    if request.method in ("GET", "HEAD") or not request.get_data():
         return {}
     body = request.get_json(force=True, silent=True)
     if body is None:

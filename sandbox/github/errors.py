@@ -31,6 +31,7 @@ class GitHubError(Exception):
         self.errors = errors
         self.headers = headers or {}
         self.documentation = documentation
+        self.url: str | None = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -38,6 +39,7 @@ class GitHubError(Exception):
         details = {} if self.errors is None else {"errors": self.errors}
         return {
             "message": self.message,
+            **({} if self.url is None else {"url": self.url}),
             **details,
             "documentation_url": self.documentation,
             "status": str(self.status),
@@ -47,6 +49,23 @@ class GitHubError(Exception):
 def not_found() -> GitHubError:
     """404, also for what the caller may not know to exist."""
     return GitHubError(404, "Not Found")
+
+
+def moved(url: str, *, permanently: bool) -> GitHubError:
+    """301 or 307 to where a renamed or transferred repository is now.
+
+    Source: docs.github.com, "Best practices for using the REST API", follow redirects.
+    """
+    words = "Moved Permanently" if permanently else "Temporary Redirect"
+    refusal = GitHubError(301 if permanently else 307, words, headers={"Location": url})
+    refusal.url = url
+    refusal.documentation += "/guides/best-practices-for-using-the-rest-api#follow-redirects"
+    return refusal
+
+
+def archived() -> GitHubError:
+    """403 for a change to an archived repository."""
+    return GitHubError(403, "Repository was archived so is read-only.")
 
 
 def bad_credentials() -> GitHubError:

@@ -4,9 +4,11 @@ Source: docs.github.com, "Webhook events and payloads".
 """
 
 from sandbox.github import render, render_commits, render_reports
+from sandbox.github.app_hooks import AppHooks
 from sandbox.github.clock import epoch
-from sandbox.github.webhooks import Hooks
+from sandbox.github.subscriptions import OWN_CHECKS, UNASKED, permitted
 from sandbox.github.world import (
+    App,
     CheckRun,
     CheckSuite,
     Installation,
@@ -19,21 +21,11 @@ from sandbox.github.world import (
     node_id,
 )
 
-# GitHub sends these to every App, or to every App that may write checks, subscribed or not.
-UNASKED = {
-    "installation",
-    "installation_repositories",
-    "check_run.rerequested",
-    "check_run.requested_action",
-    "check_suite.requested",
-    "check_suite.rerequested",
-}
-
 
 class Events:
-    """Turns changes into webhooks of the App."""
+    """Turns changes into webhooks of the Apps."""
 
-    def __init__(self, world: World, hooks: Hooks) -> None:
+    def __init__(self, world: World, hooks: AppHooks) -> None:
         self.world = world
         self.hooks = hooks
 
@@ -49,7 +41,8 @@ class Events:
         }
         if action == "created":
             payload["requester"] = None
-        self.hooks.emit("installation", payload, installation_id=installation.id)
+        hooks = self.hooks.of(installation.app)
+        hooks.emit("installation", payload, installation_id=installation.id)
 
     def installation_repositories(
         self,
@@ -69,7 +62,8 @@ class Events:
             "requester": None,
             "sender": render.user(self.world, sender),
         }
-        self.hooks.emit("installation_repositories", payload, installation_id=installation.id)
+        hooks = self.hooks.of(installation.app)
+        hooks.emit("installation_repositories", payload, installation_id=installation.id)
 
     def push(self, repository: Repository, sender: User, push: Json) -> None:
         """A branch or tag that came, moved or went; `push` is all that is particular to it."""
@@ -78,7 +72,7 @@ class Events:
             "pusher": {"name": sender.login, "email": sender.email},
             "repository": self._pushed_repository(repository),
         }
-        self._emit("push", payload, repository, sender)
+        self.emit("push", payload, repository, sender)
 
     def ref(self, event: str, repository: Repository, sender: User, ref: str) -> None:
         """`create` or `delete` of a branch or tag, `ref` being its full name."""
@@ -93,7 +87,7 @@ class Events:
                 "master_branch": repository.default_branch,
                 "description": repository.description,
             }
-        self._emit(event, payload, repository, sender)
+        self.emit(event, payload, repository, sender)
 
     def check_suite(
         self, action: str, repository: Repository, sender: User, suite: CheckSuite
@@ -101,7 +95,8 @@ class Events:
         """`requested`, `rerequested` or `completed`."""
         rendered = render_reports.check_suite(self.world, repository, suite)
         del rendered["repository"]
-        self._emit("check_suite", {"action": action, "check_suite": rendered}, repository, sender)
+        payload = {"action": action, "check_suite": rendered}
+        self.emit("check_suite", payload, repository, sender, owner=suite.app)
 
     def check_run(
         self,
@@ -117,16 +112,16 @@ class Events:
         payload: Json = {"action": action, "check_run": rendered}
         if identifier:
             payload["requested_action"] = {"identifier": identifier}
-        self._emit("check_run", payload, repository, sender)
+        self.emit("check_run", payload, repository, sender, owner=run.suite.app)
 
     def release(self, action: str, repository: Repository, sender: User, item: Release) -> None:
         """`created`, `published` or `released`."""
         rendered = render_reports.release(self.world, repository, item)
-        self._emit("release", {"action": action, "release": rendered}, repository, sender)
+        self.emit("release", {"action": action, "release": rendered}, repository, sender)
 
     def status(self, repository: Repository, sender: User, item: Status) -> None:
         """A new commit status."""
-        if self._listener("status", None, repository) is None:
+        if not self._listeners("status", None, repository, None):
             return
         commit = render_commits.commit(self.world, repository, repository.git.commit(item.sha))
         api = render.repository_url(self.world, repository)
@@ -143,17 +138,53 @@ class Events:
         rendered = render_reports.status(self.world, repository, item) | {"sha": item.sha}
         payload = {name: rendered[name] for name in named.split()}
         payload |= {"name": repository.full_name, "commit": commit, "branches": branches}
-        self._emit("status", payload, repository, sender)
+        self.emit("status", payload, repository, sender)
 
-    def repository(self, action: str, repository: Repository, sender: User) -> None:
-        """`created` and the other things that can happen to a repository as a whole."""
-        self._emit("repository", {"action": action}, repository, sender)
+    def repository(
+        self, action: str, repository: Repository, sender: User, changes: Json | None = None
+    ) -> None:
+        """`created` and the other things that can happen to a repository as a whole.
 
-    def _emit(self, event: str, payload: Json, repository: Repository, sender: User) -> None:
-        installation = self._listener(event, payload.get("action"), repository)
-        if installation is None:
-            return
-        common = {
+        Args:
+            action: what happened.
+            repository: as it is now.
+            sender: who did it.
+            changes: what was different before, for the actions that say so.
+        """
+        payload = {"action": action} | ({"changes": changes} if changes else {})
+        self.emit("repository", payload, repository, sender)
+
+    def emit(
+        self,
+        event: str,
+        payload: Json,
+        repository: Repository,
+        sender: User,
+        *,
+        owner: App | None = None,
+    ) -> None:
+        """Send an event of a repository to every App that listens there.
+
+        Args:
+            event: GitHub's name of it.
+            payload: what is particular to it.
+            repository: where it happened.
+            sender: whose doing it is.
+            owner: the App whose check it is, for events of checks.
+        """
+        for installation in self._listeners(event, payload.get("action"), repository, owner):
+            self.send(event, payload, repository, sender, installation)
+
+    def send(
+        self,
+        event: str,
+        payload: Json,
+        repository: Repository,
+        sender: User,
+        installation: Installation,
+    ) -> None:
+        """Send an event of a repository to one installation, whether it listens or not."""
+        common: Json = {
             "repository": render.repository(self.world, repository),
             "sender": render.user(self.world, sender),
             "installation": {
@@ -161,22 +192,29 @@ class Events:
                 "node_id": node_id("Installation", installation.id),
             },
         }
-        self.hooks.emit(
+        if repository.owner.type == "Organization":
+            common["organization"] = render.organization(self.world, repository.owner)
+        self.hooks.of(installation.app).emit(
             event,
             {**common, **payload},
             installation_id=installation.id,
             repository_id=repository.id,
         )
 
-    def _listener(
-        self, event: str, action: str | None, repository: Repository
-    ) -> Installation | None:
-        """The installation that gets this event, if any does."""
-        installation = self.world.installation_on(repository)
-        if installation is None or installation.suspended_at:
-            return None
-        unasked = {event, f"{event}.{action}"} & UNASKED
-        return installation if unasked or event in installation.events else None
+    def _listeners(
+        self, event: str, action: str | None, repository: Repository, owner: App | None
+    ) -> list[Installation]:
+        """The installations that get this event."""
+        names = {event, f"{event}.{action}"}
+        found = []
+        for installation in self.world.installations_on(repository):
+            if installation.suspended_at or not permitted(event, installation.permissions):
+                continue
+            if names & OWN_CHECKS and installation.app is not owner:
+                continue
+            if names & UNASKED or event in installation.events:
+                found.append(installation)
+        return found
 
     def _pushed_repository(self, repository: Repository) -> Json:
         """In a push, GitHub writes some of the repository's fields in an older way."""

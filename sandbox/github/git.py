@@ -87,11 +87,24 @@ class Git:
             "uploadpack.allowFilter": "true",
             "gc.auto": "0",
             "core.quotePath": "false",
+            # Nobody pushes to a pull request's refs, and nobody sees a fork's branches in here.
+            "receive.hideRefs": "refs/pull",
+            "transfer.hideRefs": "refs/network",
         }.items():
             self.run("config", key, value)
 
-    def run(self, *arguments: str, input: bytes | None = None) -> bytes:
+    def run(
+        self,
+        *arguments: str,
+        input: bytes | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> bytes:
         """Standard output of a git command.
+
+        Args:
+            arguments: of git.
+            input: what it reads from standard input.
+            variables: added to its environment.
 
         Raises:
             UnknownObject: when git refuses; its standard error is the text.
@@ -99,7 +112,7 @@ class Git:
         done = subprocess.run(
             ["git", *arguments],
             cwd=self.path,
-            env=environment(),
+            env=environment() | (variables or {}),
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
@@ -109,9 +122,15 @@ class Git:
             raise UnknownObject(done.stderr.decode(errors="replace").strip())
         return done.stdout
 
-    def text(self, *arguments: str) -> str:
+    def text(
+        self,
+        *arguments: str,
+        input: bytes | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> str:
         """Standard output of a git command, as text without the last line end."""
-        return self.run(*arguments).decode(errors="replace").rstrip("\n")
+        output = self.run(*arguments, input=input, variables=variables)
+        return output.decode(errors="replace").rstrip("\n")
 
     def refs(self) -> dict[str, str]:
         """Every branch and tag with the object that it names."""
@@ -130,6 +149,11 @@ class Git:
         """Make `branch` the default."""
         self.run("symbolic-ref", "HEAD", f"refs/heads/{branch}")
         self._head = branch
+
+    def pull_refs(self) -> dict[str, str]:
+        """The refs that GitHub keeps for pull requests: `refs/pull/1/head` and so on."""
+        lines = self.text("for-each-ref", "--format=%(refname) %(objectname)", "refs/pull")
+        return dict(line.split(" ", 1) for line in lines.splitlines())
 
     def commit_sha(self, name: str) -> str:
         """The commit that a branch, tag or (short) SHA names.

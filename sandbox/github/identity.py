@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from werkzeug.datastructures import Authorization
 
+from sandbox.github import roles
 from sandbox.github.errors import GitHubError, bad_credentials
-from sandbox.github.world import AccessToken, Installation, Repository, User, World
+from sandbox.github.world import AccessToken, App, Installation, Repository, User, World
 
 JWT_SECONDS = 600
 _LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}
@@ -21,19 +22,22 @@ class Caller:
 
     world: World
     user: User | None = None
-    app: bool = False
+    app: App | None = None
     installation: Installation | None = None
     token: AccessToken | None = None
 
     @property
     def anonymous(self) -> bool:
         """Nobody authenticated."""
-        return self.user is None and self.installation is None and not self.app
+        return self.user is None and self.installation is None and self.app is None
 
     @property
     def account(self) -> User:
         """The account that events name as their sender."""
-        return self.user or self.world.app.bot
+        if self.user:
+            return self.user
+        acting = self.installation.app if self.installation else self.app
+        return (acting or self.world.app).bot
 
     @property
     def budget(self) -> str:
@@ -42,12 +46,12 @@ class Caller:
             return f"installation ID {self.installation.id}"
         if self.user:
             return f"user ID {self.user.id}"
-        return "app" if self.app else "127.0.0.1"
+        return f"app ID {self.app.id}" if self.app else "127.0.0.1"
 
     def reaches(self, repository: Repository) -> bool:
         """Whether the repository is among those that the caller was given."""
         if self.user:
-            return repository.owner is self.user
+            return roles.given(repository, self.user) != "none"
         if self.installation is None or self.token is None:
             return False
         chosen = self.token.repository_ids
@@ -55,10 +59,23 @@ class Caller:
             chosen is None or repository.id in chosen
         )
 
+    def role(self, repository: Repository) -> str:
+        """A user's role in a repository; `none` for everybody else."""
+        return roles.given(repository, self.user) if self.user else "none"
+
+    def may(self, repository: Repository, permission: str, level: str) -> bool:
+        """Whether the caller has `permission` at `level` in a repository.
+
+        Of a user the role counts: its names for reading, writing and deciding are the same.
+        """
+        if self.user:
+            return roles.includes(self.role(repository), level)
+        return self.reaches(repository) and self.holds(permission, level)
+
     def holds(self, permission: str, level: str) -> bool:
-        """Whether the App was granted `permission` at `level` or above. Users hold all."""
+        """Whether the App was granted `permission` at `level` or above, wherever that is."""
         if self.token is None:
-            return self.user is not None
+            return False
         if permission == "metadata":
             return True
         return _LEVELS[self.token.permissions.get(permission, "none")] >= _LEVELS[level]
@@ -78,8 +95,7 @@ def identify(world: World, authorization: Authorization | None) -> Caller:
     if not secret:
         raise bad_credentials()
     if secret.count(".") == 2:
-        check_jwt(world, secret)
-        return Caller(world, app=True)
+        return Caller(world, app=check_jwt(world, secret))
     return _by_token(world, secret)
 
 
@@ -99,8 +115,8 @@ def _by_token(world: World, secret: str) -> Caller:
     return Caller(world, installation=installation, token=token)
 
 
-def check_jwt(world: World, text: str) -> None:
-    """Check an App's JSON web token as GitHub does.
+def check_jwt(world: World, text: str) -> App:
+    """Check an App's JSON web token as GitHub does; return the App.
 
     Source: docs.github.com, "Generating a JSON Web Token (JWT) for a GitHub App".
 
@@ -108,7 +124,7 @@ def check_jwt(world: World, text: str) -> None:
         GitHubError: 401 with GitHub's reason, 404 for an unknown issuer.
     """
     now = world.clock.now()
-    claims = _claims(world, text)
+    app, claims = _claims(world, text)
     issued, expires = claims.get("iat"), claims.get("exp")
     if not isinstance(issued, int | float) or issued > now:
         raise GitHubError(
@@ -124,18 +140,21 @@ def check_jwt(world: World, text: str) -> None:
         )
     if expires > now + JWT_SECONDS:
         raise GitHubError(401, "'Expiration time' claim ('exp') is too far in the future")
+    return app
 
 
-def _claims(world: World, text: str) -> Mapping[str, object]:
+def _claims(world: World, text: str) -> tuple[App, Mapping[str, object]]:
     undecodable = GitHubError(401, "A JSON web token could not be decoded")
     try:
         if jwt.get_unverified_header(text).get("alg") != "RS256":
             raise undecodable
         unverified = jwt.decode(text, options={"verify_signature": False})
         # GitHub looks the App up first, and only then has a key to check the signature with.
-        if str(unverified.get("iss")) not in (str(world.app.id), world.app.client_id):
+        issuer = str(unverified.get("iss"))
+        app = next((a for a in world.apps.values() if issuer in (str(a.id), a.client_id)), None)
+        if app is None:
             raise GitHubError(404, "Integration not found")
-        key = load_pem_private_key(world.app.private_key.encode(), password=None)
+        key = load_pem_private_key(app.private_key.encode(), password=None)
         assert isinstance(key, RSAPrivateKey)
         # The times are checked by our own clock, with GitHub's words.
         unchecked = jwt.types.Options(
@@ -146,4 +165,4 @@ def _claims(world: World, text: str) -> Mapping[str, object]:
         )
     except jwt.InvalidTokenError:
         raise undecodable from None
-    return claims
+    return app, claims

@@ -1,7 +1,7 @@
-"""Installing the App and everything that an owner can do to an installation afterwards."""
+"""Installing Apps and everything that an owner can do to an installation afterwards."""
 
 from sandbox.github.events import Events
-from sandbox.github.world import Installation, Repository, User, World
+from sandbox.github.world import App, Installation, Repository, User, World
 
 
 class Installer:
@@ -12,33 +12,44 @@ class Installer:
         self._events = events
 
     def install(
-        self, account: User, repositories: list[Repository], *, everything: bool = False
+        self,
+        app: App,
+        account: User,
+        repositories: list[Repository],
+        user: User,
+        *,
+        everything: bool = False,
     ) -> Installation:
-        """Install the App, or widen the installation that is there already."""
+        """Install an App, or widen the installation that is there already."""
         world = self._world
         with world.lock:
-            present = [one for one in world.installations.values() if one.account is account]
+            present = [
+                one
+                for one in world.installations.values()
+                if one.account is account and one.app is app
+            ]
         if present:
             if everything:
-                self._widen(present[0], account)
+                self._widen(present[0], user)
             else:
-                self.add(present[0], repositories, account)
+                self.add(present[0], repositories, user)
             return present[0]
         now = world.clock.stamp()
         installation = Installation(
             world.new_id("installation"),
+            app,
             account,
             "all" if everything else "selected",
             {one.id for one in repositories},
-            dict(world.app.permissions),
-            list(world.app.events),
+            dict(app.permissions),
+            list(app.events),
             now,
             now,
         )
         with world.lock:
             world.installations[installation.id] = installation
         covered = world.repositories_of(installation)
-        self._events.installation("created", installation, account, covered)
+        self._events.installation("created", installation, user, covered)
         return installation
 
     def add(self, installation: Installation, repositories: list[Repository], user: User) -> None:
@@ -65,9 +76,9 @@ class Installer:
 
     def repository_created(self, repository: Repository, user: User) -> None:
         """An installation on all repositories takes a new one in."""
-        installation = self._world.installation_on(repository)
-        if installation and installation.selection == "all":
-            self._events.installation_repositories(installation, user, added=[repository])
+        for installation in self._world.installations_on(repository):
+            if installation.selection == "all":
+                self._events.installation_repositories(installation, user, added=[repository])
 
     def suspend(self, installation: Installation, user: User) -> None:
         """Its tokens stop to work, and no event is sent until it is lifted."""

@@ -168,21 +168,22 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/apps/<slug>/installations/new")
     def choose(slug: str) -> str:
-        if slug != services.world.app.slug:
-            abort(404)
-        return render_template("install.html", repositories=list(services.world.all_repositories()))
+        app = services.world.app_named(slug) or abort(404)
+        repositories = list(services.world.all_repositories())
+        return render_template("install.html", app=app, repositories=repositories)
 
     @routes.post("/apps/<slug>/installations/new")
     def install(slug: str) -> BaseResponse:
         """Fields: `repository=owner/name` (several) or `repository_selection=all`."""
         names = [name.partition("/") for name in request.form.getlist("repository")]
         everything = request.form.get("repository_selection") == "all"
-        if slug != services.world.app.slug:
-            abort(404)
+        app = services.world.app_named(slug) or abort(404)
         if not names and not everything:
             abort(422, "Choose at least one repository.")
         chosen = [_repository(services, owner, name) for owner, _, name in names]
-        return answer(installer.install(_viewer(services), chosen, everything=everything))
+        viewer = _viewer(services)
+        account = chosen[0].owner if chosen else viewer
+        return answer(installer.install(app, account, chosen, viewer, everything=everything))
 
     @routes.get("/settings/installations/<int:number>")
     def settings(number: int) -> str:
@@ -190,7 +191,11 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
         covered = services.world.repositories_of(installation)
         owned = [one for one in services.world.all_repositories() if one not in covered]
         return render_template(
-            "installation.html", installation=installation, covered=covered, others=owned
+            "installation.html",
+            app=installation.app,
+            installation=installation,
+            covered=covered,
+            others=owned,
         )
 
     @routes.post("/settings/installations/<int:number>/<verb>")

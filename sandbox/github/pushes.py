@@ -50,11 +50,30 @@ def _announce_ref(
     if ref not in after:
         events.ref("delete", repository, sender, ref)
     elif ref.startswith("refs/heads/") and payload["head_commit"]:
-        new = not any(suite.head_sha == after[ref] for suite in repository.suites)
         branch = ref.removeprefix("refs/heads/")
-        suite = suite_for(world, repository, after[ref], branch, before.get(ref, ZERO))
-        if new:
-            events.check_suite("requested", repository, sender, suite)
+        _request_checks(
+            world, events, repository, sender, branch, before.get(ref, ZERO), after[ref]
+        )
+
+
+def _request_checks(
+    world: World,
+    events: Events,
+    repository: Repository,
+    sender: User,
+    branch: str,
+    before: str,
+    after: str,
+) -> None:
+    """Make a suite of the new commit for every App that may write checks."""
+    for installation in world.installations_on(repository):
+        if installation.permissions.get("checks") != "write" or installation.suspended_at:
+            continue
+        app = installation.app
+        if any(one.head_sha == after and one.app is app for one in repository.suites):
+            continue
+        suite = suite_for(world, repository, app, after, branch, before)
+        events.check_suite("requested", repository, sender, suite)
 
 
 def _adopt_default_branch(repository: Repository, after: Refs) -> None:

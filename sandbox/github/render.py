@@ -69,8 +69,9 @@ def user(world: World, account: User) -> Json:
     """An account, as it appears inside other answers (`simple-user`)."""
     # The name of an App's account has brackets: `sigil[bot]`.
     api = f"{world.url}/users/{quote(account.login)}"
-    bot = account.type == "Bot"
-    page = f"apps/{world.app.slug}" if bot else account.login
+    page = account.login
+    if account.type == "Bot":
+        page = f"apps/{account.login.removesuffix('[bot]')}"
     return {
         "login": account.login,
         "id": account.id,
@@ -83,6 +84,23 @@ def user(world: World, account: User) -> Json:
         "type": account.type,
         "user_view_type": "public",
         "site_admin": False,
+    }
+
+
+def organization(world: World, account: User) -> Json:
+    """An organization, as it appears inside events (`organization-simple`)."""
+    api = f"{world.url}/orgs/{quote(account.login)}"
+    paths = ("repos", "events", "hooks", "issues")
+    return {
+        "login": account.login,
+        "id": account.id,
+        "node_id": node_id("Organization", account.id),
+        "url": api,
+        **{f"{name}_url": f"{api}/{name}" for name in paths},
+        "members_url": f"{api}/members{{/member}}",
+        "public_members_url": f"{api}/public_members{{/member}}",
+        "avatar_url": f"{world.url}/_sandbox/avatars/{account.id}.svg",
+        "description": account.name,
     }
 
 
@@ -146,7 +164,7 @@ def repository(world: World, item: Repository) -> Json:
         "has_discussions": False,
         "forks_count": 0,
         "mirror_url": None,
-        "archived": False,
+        "archived": item.archived,
         "disabled": False,
         "open_issues_count": 0,
         "license": None,
@@ -194,8 +212,8 @@ def app(world: World, item: App) -> Json:
         "node_id": node_id("Integration", item.id),
         "owner": user(world, item.owner),
         "name": item.name,
-        "description": "",
-        "external_url": f"{world.url}/apps/{item.slug}",
+        "description": item.description,
+        "external_url": item.external_url or f"{world.url}/apps/{item.slug}",
         "html_url": f"{world.url}/apps/{item.slug}",
         "created_at": item.created_at,
         "updated_at": item.created_at,
@@ -208,14 +226,14 @@ def installation(world: World, item: Installation) -> Json:
     """The App on one account (`installation`)."""
     return {
         "id": item.id,
-        "client_id": world.app.client_id,
+        "client_id": item.app.client_id,
         "account": user(world, item.account),
         "repository_selection": item.selection,
         "access_tokens_url": f"{world.url}/app/installations/{item.id}/access_tokens",
         "repositories_url": f"{world.url}/installation/repositories",
         "html_url": f"{world.url}/settings/installations/{item.id}",
-        "app_id": world.app.id,
-        "app_slug": world.app.slug,
+        "app_id": item.app.id,
+        "app_slug": item.app.slug,
         "target_id": item.account.id,
         "target_type": item.account.type,
         "permissions": dict(item.permissions),

@@ -35,7 +35,7 @@ def check_run(world: World, repository: Repository, item: CheckRun) -> Json:
             "annotations_url": f"{url}/annotations",
         },
         "check_suite": {"id": item.suite.id},
-        "app": render.app(world, world.app),
+        "app": render.app(world, item.suite.app),
         "pull_requests": [],
     }
 
@@ -55,7 +55,7 @@ def check_suite(world: World, repository: Repository, item: CheckSuite) -> Json:
         "before": item.before,
         "after": item.head_sha,
         "pull_requests": [],
-        "app": render.app(world, world.app),
+        "app": render.app(world, item.app),
         "created_at": item.created_at,
         "updated_at": item.updated_at,
         "rerequestable": True,

@@ -1,7 +1,7 @@
 """Check suites: how GitHub groups check runs by commit and sums them up. No HTTP, no rendering."""
 
 from sandbox.github.git import ZERO
-from sandbox.github.world import CheckRun, CheckSuite, Repository, World
+from sandbox.github.world import App, CheckRun, CheckSuite, Repository, World
 
 RUNS_OF_ONE_NAME = 1000
 STALE_SECONDS = 14 * 24 * 3600
@@ -22,19 +22,20 @@ _WORST_FIRST = (
 def suite_for(
     world: World,
     repository: Repository,
+    app: App,
     sha: str,
     branch: str | None = None,
     before: str = ZERO,
 ) -> CheckSuite:
-    """The App's suite of a commit, made when there is none yet."""
+    """An App's suite of a commit, made when there is none yet."""
     with world.lock:
         for suite in repository.suites:
-            if suite.head_sha == sha:
+            if suite.head_sha == sha and suite.app is app:
                 return suite
         if branch is None:
             branch = _branch_at(repository, sha)
         now = world.clock.stamp()
-        suite = CheckSuite(world.new_id("check_suite"), sha, branch, before, now, now)
+        suite = CheckSuite(world.new_id("check_suite"), app, sha, branch, before, now, now)
         repository.suites.append(suite)
     return suite
 

@@ -11,8 +11,12 @@ from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
+from sandbox.github import roles
+from sandbox.github.app_hooks import AppHooks
 from sandbox.github.errors import (
     GitHubError,
+    archived,
+    moved,
     not_accessible,
     not_found,
     requires_authentication,
@@ -22,8 +26,7 @@ from sandbox.github.faults import Faults
 from sandbox.github.identity import Caller
 from sandbox.github.limits import Limits
 from sandbox.github.traffic import Traffic
-from sandbox.github.webhooks import Hooks
-from sandbox.github.world import Json, Repository, User, World
+from sandbox.github.world import App, Json, Repository, User, World
 
 # `repository`: anyone who may see the repository in the path.
 Audience = Literal["anyone", "app", "installation", "user", "repository"]
@@ -34,7 +37,7 @@ class Services:
     """Everything behind the API."""
 
     world: World
-    hooks: Hooks
+    hooks: AppHooks
     events: Events
     limits: Limits
     faults: Faults
@@ -62,6 +65,8 @@ class Call:
     accept: str
     url: str
     permission: str | None = None
+    role: str | None = None
+    method: str = "GET"
 
     @property
     def world(self) -> World:
@@ -80,11 +85,34 @@ class Call:
         Raises:
             GitHubError: 404 when the caller may not see it, 403 when it may not do this there.
         """
-        found = self.world.repository(self.path["owner"], self.path["repo"])
+        found = self.found_repository()
         if found is None or (found.private and not self.caller.reaches(found)):
             raise not_found()
         self._check_permission(found)
         return found
+
+    def found_repository(self) -> Repository | None:
+        """The repository in the path, whoever asks for it.
+
+        Raises:
+            GitHubError: a redirect, when the path has a name that the repository had before.
+        """
+        name = f"{self.path['owner']}/{self.path['repo']}"
+        found = self.world.repository(self.path["owner"], self.path["repo"])
+        former = self.world.former(name) if found is None else None
+        if former is None or (former.private and not self.caller.reaches(former)):
+            return found
+        rest = self.url.removeprefix(f"{self.world.url}/repos/{name}")
+        query = f"?{urlencode(list(self.query.items(multi=True)))}" if self.query else ""
+        target = f"{self.world.url}/repositories/{former.id}{rest}{query}"
+        raise moved(target, permanently=self.method in ("GET", "HEAD"))
+
+    @property
+    def app(self) -> App:
+        """The calling App; only for operations whose audience is Apps."""
+        if self.caller.app is None:
+            raise requires_authentication()
+        return self.caller.app
 
     @property
     def user(self) -> User:
@@ -94,18 +122,33 @@ class Call:
         return self.caller.user
 
     def _check_permission(self, repository: Repository) -> None:
-        name, _, level = (self.permission or "metadata:read").partition(":")
+        wanted = [one.split(":") for one in (self.permission or "metadata:read").split("|")]
+        name, level = wanted[0]
         if level == "read" and not repository.private:
             return
-        accepted = f"{name}={level}"
         if self.caller.anonymous:
             raise requires_authentication()
-        if not self.caller.reaches(repository):
-            if self.caller.user:
-                raise GitHubError(403, "Must have push access to repository")
-            raise not_accessible(accepted)
-        if not self.caller.holds(name, level):
-            raise not_accessible(accepted)
+        if self.caller.user:
+            role = self.role or ("admin" if name == "administration" else level)
+            self.require_role(role, repository)
+        elif not any(self.caller.may(repository, *one) for one in wanted):
+            raise not_accessible("; ".join("=".join(one) for one in wanted))
+        # Whoever may administer it can still take it out of the archive, move or delete it.
+        if repository.archived and level == "write" and name != "administration":
+            raise archived()
+
+    def require_role(self, role: str, repository: Repository | None = None) -> None:
+        """Refuse a user whose role does not include `role`; others are asked for permissions.
+
+        Raises:
+            GitHubError: 403, in GitHub's words.
+        """
+        user, where = self.caller.user, repository or self.repository
+        if user is None or roles.includes(roles.effective(where, user), role):
+            return
+        if role == "admin":
+            raise GitHubError(403, "Must have admin rights to Repository.")
+        raise GitHubError(403, "Must have push access to repository")
 
     def admit(self, audience: Audience) -> None:
         """Refuse a caller that the operation is not for.
@@ -166,6 +209,7 @@ class Endpoint:
     audience: Audience
     permission: str | None
     content: bool
+    role: str | None
     function: Callable[[Call], Answer]
 
 
@@ -179,6 +223,7 @@ def endpoint(
     audience: Audience = "repository",
     permission: str | None = None,
     content: bool = False,
+    role: str | None = None,
 ) -> Callable[[Callable[[Call], Answer]], Callable[[Call], Answer]]:
     """Enter an operation into the table.
 
@@ -186,12 +231,14 @@ def endpoint(
         method: the HTTP method.
         template: the path, for instance `/repos/{owner}/{repo}/commits/{ref}`.
         audience: who may call it.
-        permission: what an installation must hold, for instance `checks:write`.
+        permission: what an installation must hold, for instance `checks:write`; of several
+            (`issues:write|pull_requests:write`) one is enough.
         content: whether it counts as creating content for the secondary rate limit.
+        role: what a user must be in the repository, when that is not the permission's level.
     """
 
     def enter(function: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
-        ENDPOINTS.append(Endpoint(method, template, audience, permission, content, function))
+        ENDPOINTS.append(Endpoint(method, template, audience, permission, content, role, function))
         return function
 
     return enter

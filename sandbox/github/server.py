@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from sandbox.github.app_hooks import AppHooks
 from sandbox.github.application import create_app
 from sandbox.github.clock import Clock
 from sandbox.github.events import Events
@@ -20,7 +21,6 @@ from sandbox.github.faults import Fault, Faults, Kind
 from sandbox.github.limits import Budgets, Limits
 from sandbox.github.routing import Services
 from sandbox.github.traffic import Traffic
-from sandbox.github.webhooks import Hooks
 from sandbox.github.world import App, World
 
 APP_ID = 1_042_001
@@ -29,6 +29,7 @@ _POLL = 0.05
 HOOK_ID = 520_001_001
 CLIENT_ID = "Iv23liSandboxSigil01"
 PERMISSIONS = {
+    "administration": "write",
     "checks": "write",
     "contents": "write",
     "deployments": "write",
@@ -37,7 +38,15 @@ PERMISSIONS = {
     "pull_requests": "write",
     "statuses": "write",
 }
-EVENTS = ("check_run", "check_suite", "push", "release", "repository")
+EVENTS = (
+    "check_run",
+    "check_suite",
+    "issue_comment",
+    "pull_request",
+    "push",
+    "release",
+    "repository",
+)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -85,9 +94,8 @@ class GitHubStandIn:
         self.user = self.world.add_user(login, name=login.title())
         self.token = self.world.new_personal_token(self.user)
         self._create_app(events)
-        self.hooks = Hooks(
-            self.clock, url=webhook_url, secret=webhook_secret, app_id=APP_ID, hook_id=HOOK_ID
-        )
+        self.hooks = AppHooks(self.clock)
+        self.hooks.add(self.world.app, url=webhook_url, secret=webhook_secret)
         self.limits = Limits(self.clock, budgets)
         self.faults = Faults(self.clock)
         self.traffic = Traffic(folder / "traffic.jsonl")
@@ -108,7 +116,7 @@ class GitHubStandIn:
         )
 
     def _create_app(self, events: tuple[str, ...]) -> None:
-        self.world.app = App(
+        self.world.apps[APP_ID] = App(
             id=APP_ID,
             slug="sigil",
             name="Sigil",

@@ -83,7 +83,7 @@ def _admit(services: Services, owner: str, repo: str, *, write: bool) -> tuple[R
         raise Refusal(401, "Repository not found.")
     if repository is None or (repository.private and not caller.reaches(repository)):
         raise Refusal(404, "Repository not found.")
-    allowed = caller.reaches(repository) and caller.holds("contents", "write" if write else "read")
+    allowed = caller.may(repository, "contents", "write" if write else "read")
     if not allowed and (write or repository.private):
         words = f"Permission to {repository.full_name}.git denied to {caller.account.login}."
         raise Refusal(403, words)

@@ -6,13 +6,13 @@ For tests the stream can be paused, reversed, doubled and cut.
 
 import hashlib
 import hmac
-import itertools
 import json
 import logging
 import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import requests
@@ -63,7 +63,7 @@ class Mischief:
 
 
 class Hooks:
-    """The App's webhook.
+    """An App's webhook.
 
     Args:
         clock: the stand-in's time.
@@ -71,9 +71,19 @@ class Hooks:
         secret: signs each body.
         app_id: the App, named in the headers.
         hook_id: the hook, named in the headers.
+        ids: numbers for the deliveries.
     """
 
-    def __init__(self, clock: Clock, *, url: str, secret: str, app_id: int, hook_id: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        url: str,
+        secret: str,
+        app_id: int,
+        hook_id: int,
+        ids: Iterator[int],
+    ) -> None:
         self.url = url
         self.mischief = Mischief()
         self._clock = clock
@@ -86,7 +96,7 @@ class Hooks:
         self._kept: list[Delivery] = []
         self._busy = False
         self._closed = False
-        self._ids = itertools.count(12_345_678_901)
+        self._ids = ids
         self._session = requests.Session()
         # Otherwise a proxy of this machine would be asked for a receiver on the same machine.
         self._session.trust_env = False
@@ -228,6 +238,10 @@ class Hooks:
             delivery.response_body = answer.text[:_BODY_KEPT]
 
     def _headers(self, delivery: Delivery, body: bytes) -> dict[str, str]:
+        signed = {
+            "X-Hub-Signature": "sha1=" + hmac.new(self._secret, body, hashlib.sha1).hexdigest(),
+            "X-Hub-Signature-256": "sha256=" + hmac.digest(self._secret, body, "sha256").hex(),
+        }
         return {
             "Accept": "*/*",
             "Content-Type": "application/json",
@@ -237,6 +251,5 @@ class Hooks:
             "X-GitHub-Hook-ID": str(self._hook_id),
             "X-GitHub-Hook-Installation-Target-ID": str(self._app_id),
             "X-GitHub-Hook-Installation-Target-Type": "integration",
-            "X-Hub-Signature": "sha1=" + hmac.new(self._secret, body, hashlib.sha1).hexdigest(),
-            "X-Hub-Signature-256": "sha256=" + hmac.digest(self._secret, body, "sha256").hex(),
+            **(signed if self._secret else {}),
         }

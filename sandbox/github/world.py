@@ -1,4 +1,4 @@
-"""Everything that the stand-in knows: users, the App, installations, repositories and reports.
+"""Everything that the stand-in knows: users, Apps, installations, repositories and reports.
 
 It holds facts and finds them again. It does not speak HTTP and renders nothing.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from sandbox.github.clock import Clock, epoch
 from sandbox.github.git import Git
+from sandbox.github.world_pulls import Conversation
 
 Json = dict[str, Any]
 
@@ -23,7 +24,9 @@ TOKEN_SECONDS = 3600
 
 @dataclass
 class User:
-    """An account. The App's own account is one too, with the type `Bot`."""
+    """An account. An App's own account is one too, with the type `Bot`, and an organization is
+    one; `owners` are the ids of the users who may do everything to an organization.
+    """
 
     id: int
     login: str
@@ -31,11 +34,12 @@ class User:
     email: str
     created_at: str
     type: str = "User"
+    owners: set[int] = field(default_factory=set)
 
 
 @dataclass
 class App:
-    """The GitHub App. `private_key` is PEM text; the client signs with it, we check."""
+    """A GitHub App. `private_key` is PEM text; the client signs with it, we check."""
 
     id: int
     slug: str
@@ -48,13 +52,16 @@ class App:
     permissions: dict[str, str]
     events: list[str]
     created_at: str
+    external_url: str = ""
+    description: str = ""
 
 
 @dataclass
 class Installation:
-    """The App on one account."""
+    """An App on one account."""
 
     id: int
+    app: App
     account: User
     selection: str
     repository_ids: set[int]
@@ -81,6 +88,7 @@ class CheckSuite:
     """One App's check runs of one commit."""
 
     id: int
+    app: App
     head_sha: str
     head_branch: str | None
     before: str
@@ -160,6 +168,10 @@ class Repository:
     check_runs: dict[int, CheckRun] = field(default_factory=dict)
     statuses: list[Status] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
+    archived: bool = False
+    # The repository that this one was forked from.
+    parent_id: int | None = None
+    conversation: Conversation = field(default_factory=Conversation)
     push_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -197,9 +209,12 @@ class World:
         self.archive_tokens: dict[str, tuple[int, float]] = {}
         self.token_seconds: float = TOKEN_SECONDS
         self.repositories: dict[int, Repository] = {}
+        # `owner/name` in small letters → the repository that had that name before.
+        self.former_names: dict[str, int] = {}
         self.installations: dict[int, Installation] = {}
         self.former_installations: deque[Installation] = deque(maxlen=100)
-        self.app: App
+        # The first one is there from the beginning.
+        self.apps: dict[int, App] = {}
         # Large first numbers, so that an id of one kind is never taken for an id of another.
         self._ids = {
             kind: itertools.count(first)
@@ -211,8 +226,28 @@ class World:
                 "check_run": 9_000_000_001,
                 "status": 30_000_000_001,
                 "release": 170_000_001,
+                "issue": 2_000_000_001,
+                "pull": 1_500_000_001,
+                "comment": 2_300_000_001,
+                "reaction": 200_000_001,
+                "invitation": 250_000_001,
+                "app": 1_042_002,
+                "hook": 520_001_002,
+                "deployment": 1_900_000_001,
+                "deployment_status": 4_100_000_001,
+                "environment": 780_000_001,
             }.items()
         }
+
+    @property
+    def app(self) -> App:
+        """The App that is there from the beginning."""
+        return next(iter(self.apps.values()))
+
+    def app_named(self, slug: str) -> App | None:
+        """The App with that slug."""
+        with self.lock:
+            return next((app for app in self.apps.values() if app.slug == slug), None)
 
     def new_id(self, kind: str) -> int:
         """The next number for a user, repository, installation, check run and so on."""
@@ -227,6 +262,10 @@ class World:
         with self.lock:
             self.users[user.id] = user
         return user
+
+    def administers(self, user: User, account: User) -> bool:
+        """Whether everything that belongs to `account` is the user's to decide."""
+        return user is account or user.id in account.owners
 
     def new_personal_token(self, user: User) -> str:
         """A personal access token with every right of `user`."""
@@ -259,13 +298,27 @@ class World:
             ]
         return found[0] if found else None
 
-    def installation_on(self, repository: Repository) -> Installation | None:
-        """The installation that may act on `repository`."""
+    def former(self, full_name: str) -> Repository | None:
+        """The repository that had that full name before, unless another one has it by now."""
         with self.lock:
-            for installation in self.installations.values():
-                if repository in self.repositories_of(installation):
-                    return installation
-        return None
+            return self.repositories.get(self.former_names.get(full_name.lower(), 0))
+
+    def installations_on(self, repository: Repository) -> list[Installation]:
+        """The installations that may act on `repository`, at most one for each App."""
+        with self.lock:
+            return [
+                installation
+                for installation in self.installations.values()
+                if repository in self.repositories_of(installation)
+            ]
+
+    def installation_on(
+        self, repository: Repository, app: App | None = None
+    ) -> Installation | None:
+        """The installation of an App (the first one when None) that may act on `repository`."""
+        wanted = app or self.app
+        found = (one for one in self.installations_on(repository) if one.app is wanted)
+        return next(found, None)
 
     def repositories_of(self, installation: Installation) -> list[Repository]:
         """What the installation may act on, oldest first."""

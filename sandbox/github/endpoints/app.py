@@ -12,27 +12,24 @@ _LEVELS = ("read", "write", "admin")
 @endpoint("GET", "/app", audience="app")
 def get_app(call: Call) -> Answer:
     """The authenticated App."""
-    count = {"installations_count": len(call.world.installations)}
-    return Answer(render.app(call.world, call.world.app) | count)
+    count = {"installations_count": len(_installations(call))}
+    return Answer(render.app(call.world, call.app) | count)
 
 
 @endpoint("GET", "/apps/{app_slug}", audience="anyone")
 def get_app_by_slug(call: Call) -> Answer:
     """An App as everybody sees it."""
-    if call.path["app_slug"] != call.world.app.slug:
+    app = call.world.app_named(call.path["app_slug"])
+    if app is None:
         raise not_found()
-    return Answer(render.app(call.world, call.world.app))
+    return Answer(render.app(call.world, app))
 
 
 @endpoint("GET", "/app/installations", audience="app")
 def list_installations(call: Call) -> Answer:
     """All installations of the App."""
-    with call.world.lock:
-        rendered = [
-            render.installation(call.world, one) for one in call.world.installations.values()
-        ]
-    page, headers = call.page(rendered)
-    return Answer(page, headers=headers)
+    page, headers = call.page(_installations(call))
+    return Answer([render.installation(call.world, one) for one in page], headers=headers)
 
 
 @endpoint("GET", "/app/installations/{installation_id}", audience="app")
@@ -44,8 +41,8 @@ def get_installation(call: Call) -> Answer:
 @endpoint("GET", "/repos/{owner}/{repo}/installation", audience="app")
 def get_repository_installation(call: Call) -> Answer:
     """The installation that covers a repository."""
-    repository = call.world.repository(call.path["owner"], call.path["repo"])
-    installation = repository and call.world.installation_on(repository)
+    repository = call.found_repository()
+    installation = repository and call.world.installation_on(repository, call.app)
     if not installation:
         raise not_found()
     return Answer(render.installation(call.world, installation))
@@ -76,9 +73,14 @@ def create_access_token(call: Call) -> Answer:
     return Answer(body, 201)
 
 
+def _installations(call: Call) -> list[Installation]:
+    with call.world.lock:
+        return [one for one in call.world.installations.values() if one.app is call.app]
+
+
 def _installation(call: Call) -> Installation:
     installation = call.world.installations.get(call.path["installation_id"])
-    if installation is None:
+    if installation is None or installation.app is not call.app:
         raise not_found()
     return installation
 

@@ -12,7 +12,7 @@ from sandbox.github.errors import (
 from sandbox.github.git import UnknownObject
 from sandbox.github.reports import age, latest, runs_of, suite_for, sum_up, thin_out
 from sandbox.github.routing import Answer, Call, endpoint
-from sandbox.github.world import CheckRun, CheckSuite, Json
+from sandbox.github.world import App, CheckRun, CheckSuite, Json
 
 OUTPUT_BYTES = 65_535
 ANNOTATION_BYTES = 64 * 1024
@@ -24,18 +24,18 @@ _SUITE = "/repos/{owner}/{repo}/check-suites/{check_suite_id}"
 @endpoint("POST", _ALL, permission="checks:write", content=True)
 def create_check_run(call: Call) -> Answer:
     """A new check run of a commit."""
-    _only_apps(call)
+    app = _calling_app(call)
     bodies.check("check-run", call.body)
     _check_rules(call.body)
     repository, now = call.repository, call.world.clock.stamp()
-    suite = suite_for(call.world, repository, _commit(call, call.body["head_sha"]))
+    suite = suite_for(call.world, repository, app, _commit(call, call.body["head_sha"]))
     run = CheckRun(
         id=call.world.new_id("check_run"),
         suite=suite,
         name=call.body["name"],
         head_sha=suite.head_sha,
         external_id="",
-        details_url=f"{call.world.url}/apps/{call.world.app.slug}",
+        details_url=f"{call.world.url}/apps/{app.slug}",
         status="queued",
         conclusion=None,
         started_at=now,
@@ -54,8 +54,10 @@ def create_check_run(call: Call) -> Answer:
 @endpoint("PATCH", _ONE, permission="checks:write")
 def update_check_run(call: Call) -> Answer:
     """Change a check run. Annotations are added to those that are there."""
-    _only_apps(call)
-    run = _run(call)
+    app, run = _calling_app(call), _run(call)
+    if run.suite.app is not app:
+        words = "check run can only be modified by the GitHub App that created it."
+        raise GitHubError(403, f"Invalid app_id `{app.id}` - {words}")
     bodies.check("check-run-update", call.body)
     _check_rules(call.body)
     was_completed = run.status == "completed"
@@ -120,9 +122,13 @@ def get_check_suite(call: Call) -> Answer:
 
 @endpoint("GET", "/repos/{owner}/{repo}/commits/{ref}/check-suites", permission="checks:read")
 def list_check_suites(call: Call) -> Answer:
-    """Check suites of a commit: ours, as there is only one App."""
-    sha = _commit(call, call.path["ref"])
-    found = [suite for suite in call.repository.suites if suite.head_sha == sha]
+    """Check suites of a commit, one for each App."""
+    sha, app_id = _commit(call, call.path["ref"]), call.query.get("app_id")
+    found = [
+        suite
+        for suite in call.repository.suites
+        if suite.head_sha == sha and app_id in (None, str(suite.app.id))
+    ]
     page, headers = call.page(found)
     rendered = [render_reports.check_suite(call.world, call.repository, one) for one in page]
     return Answer({"total_count": len(found), "check_suites": rendered}, headers=headers)
@@ -153,9 +159,10 @@ def rerequest_run(call: Call, run: CheckRun) -> None:
     call.events.check_run("rerequested", call.repository, call.caller.account, run)
 
 
-def _only_apps(call: Call) -> None:
+def _calling_app(call: Call) -> App:
     if call.caller.installation is None:
         raise GitHubError(403, "You must authenticate via a GitHub App.")
+    return call.caller.installation.app
 
 
 def _commit(call: Call, reference: str) -> str:
@@ -190,7 +197,7 @@ def _run_list(call: Call, runs: list[CheckRun]) -> Answer:
         for run in runs
         if name in (None, run.name)
         and status in (None, run.status)
-        and app_id in (None, str(call.world.app.id))
+        and app_id in (None, str(run.suite.app.id))
     ]
     page, headers = call.page(sorted(runs, key=lambda run: -run.id))
     rendered = [render_reports.check_run(call.world, call.repository, run) for run in page]

@@ -10,7 +10,7 @@ from sandbox.github.world import Json
 @endpoint("GET", "/app/hook/deliveries", audience="app")
 def list_deliveries(call: Call) -> Answer:
     """Attempts, newest first, by an opaque cursor."""
-    found = call.services.hooks.deliveries()
+    found = call.services.hooks.of(call.app).deliveries()
     wanted = call.query.get("status")
     if wanted:
         found = [one for one in found if one.succeeded == (wanted == "success")]
@@ -39,7 +39,7 @@ def get_delivery(call: Call) -> Answer:
     """One attempt with its request and response."""
     delivery = _delivery(call)
     body = _item(delivery) | {
-        "url": call.services.hooks.url,
+        "url": call.services.hooks.of(call.app).url,
         "request": {"headers": delivery.request_headers, "payload": delivery.payload},
         "response": {"headers": delivery.response_headers, "payload": delivery.response_body},
     }
@@ -49,12 +49,12 @@ def get_delivery(call: Call) -> Answer:
 @endpoint("POST", "/app/hook/deliveries/{delivery_id}/attempts", audience="app")
 def redeliver(call: Call) -> Answer:
     """Send it once more, with the same GUID."""
-    call.services.hooks.redeliver(_delivery(call))
+    call.services.hooks.of(call.app).redeliver(_delivery(call))
     return Answer({}, 202)
 
 
 def _delivery(call: Call) -> Delivery:
-    for delivery in call.services.hooks.deliveries():
+    for delivery in call.services.hooks.of(call.app).deliveries():
         if delivery.id == call.path["delivery_id"]:
             return delivery
     raise not_found()

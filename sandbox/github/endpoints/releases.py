@@ -68,7 +68,7 @@ def _make_tag(call: Call, tag: str, target: str) -> None:
 @endpoint("GET", _ALL, permission="contents:read")
 def list_releases(call: Call) -> Answer:
     """Releases, newest first; drafts only for those who may write."""
-    write = call.caller.reaches(call.repository) and call.caller.holds("contents", "write")
+    write = call.caller.may(call.repository, "contents", "write")
     found = [one for one in call.repository.releases[::-1] if write or not one.draft]
     page, headers = call.page(found)
     body = [render_reports.release(call.world, call.repository, one) for one in page]
