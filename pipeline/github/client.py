@@ -27,7 +27,8 @@ from githubkit_schemas.latest import models
 from redis.exceptions import RedisError
 
 from config.redis import redis
-from config.settings import settings
+from config.settings import SettingsError, settings
+from registry import github_app
 
 InstallationClient = GitHub[AppInstallationAuthStrategy]
 
@@ -85,13 +86,11 @@ def client(installation_id: int) -> InstallationClient:
     """A client that acts as the installation. Its tokens are shared through Redis.
 
     Raises:
-        SettingsError: the App's id or private key is missing.
+        SettingsError: there is no App yet, or its variables are not complete.
     """
-    settings().require("github_app_id")
+    app = github_app.identity()
     return GitHub(
-        AppInstallationAuthStrategy(
-            settings().github_app_id, settings().private_key(), installation_id
-        ),
+        AppInstallationAuthStrategy(app.app_id, app.private_key, installation_id),
         base_url=settings().github_api_url,
         user_agent="sigil",
         timeout=settings().github_timeout,
@@ -145,6 +144,8 @@ def speaking(installation_id: int) -> Iterator[InstallationClient]:
         raise _lost(error) from None
     except RedisError as error:
         raise GitHubAway(f"the token cache is away ({type(error).__name__})") from None
+    except SettingsError as error:
+        raise GitHubAway(str(error)) from None
 
 
 def _sort(error: RequestFailed, installation_id: int) -> NoReturn:
