@@ -7,6 +7,7 @@ fails at start with the variable's name; a value is never echoed, because it may
 import functools
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -142,6 +143,16 @@ class Settings(BaseSettings):
     github_timeout: Annotated[
         Seconds, _from("GITHUB_TIMEOUT", description="Seconds that one request to GitHub may take.")
     ] = 10
+    github_spacing: Annotated[
+        float,
+        Field(ge=0, le=60),
+        _from(
+            "GITHUB_SPACING",
+            description="Seconds between two requests of an installation that change something at "
+            "GitHub, once a burst is over; GitHub asks for 1. `0` for a GitHub Enterprise Server "
+            "without limits.",
+        ),
+    ] = 1
 
     host: Annotated[
         Literal["auto", "docker", "process"],
@@ -208,6 +219,14 @@ class Settings(BaseSettings):
         Field(ge=1, le=3600),
         _from("SIGIL_SWEEP_INTERVAL", description="Seconds between two sweeps of what waits."),
     ] = 10
+    recovery_interval: Annotated[
+        int,
+        Field(ge=1, le=86_400),
+        _from(
+            "SIGIL_RECOVERY_INTERVAL",
+            description="Seconds between two looks for deliveries that GitHub could not deliver.",
+        ),
+    ] = 3600
     retention_days: Annotated[
         int,
         Field(ge=4),
@@ -305,17 +324,28 @@ class Settings(BaseSettings):
             )
         return self
 
-    def require(self, *fields: str) -> None:
+    def require(self, *fields: str, app: Sequence[str] = ()) -> None:
         """Check that each named field has a value.
+
+        Args:
+            app: Fields of the GitHub App, needed unless `/setup` may store it, which takes
+                SIGIL_KEYS.
 
         Raises:
             SettingsError: names the variables that are missing and what they are for.
         """
+        stored = not self.names_app and _filled(self.keys)
+        needed = [*fields, *(() if stored else app)]
         missing = [
             f"{variable_of(name)} is not set: {type(self).model_fields[name].description}"
-            for name in fields
+            for name in needed
             if not _filled(getattr(self, name))
         ]
+        if missing and app and not stored and not self.names_app:
+            missing.append(
+                "Instead of the GitHub App's variables, SIGIL_KEYS will do: then /setup creates "
+                "the App. `python -m config.sealing` prints a key."
+            )
         if missing:
             raise SettingsError("\n".join(missing))
 
@@ -332,24 +362,6 @@ class Settings(BaseSettings):
                 self.github_webhook_secrets,
             )
         )
-
-    def require_app(self, *fields: str) -> None:
-        """Check that there is a way to know the GitHub App: by its variables, of which `fields` are
-        needed here, or by what `/setup` stores, which takes SIGIL_KEYS.
-
-        Raises:
-            SettingsError: names the variables that are missing, and the other way.
-        """
-        if self.names_app:
-            self.require(*fields)
-        elif not _filled(self.keys):
-            try:
-                self.require(*fields)
-            except SettingsError as error:
-                raise SettingsError(
-                    f"{error}\nOr set SIGIL_KEYS and open /setup, which creates the GitHub App: "
-                    "`python -m config.sealing` prints a key."
-                ) from None
 
     def key_ring(self) -> KeyRing:
         """The keys that seal what is secret in the database.

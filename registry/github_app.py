@@ -182,13 +182,12 @@ class _Memory:
         self._looked: float | None = None
 
     def secrets(self, *, fresh: bool) -> tuple[bytes, ...]:
-        if fresh or not self._known:
-            # One thread looks; the others wait for it only when they have nothing to go by.
-            if self._reading.acquire(blocking=not self._known):
-                try:
-                    self._look()
-                finally:
-                    self._reading.release()
+        # One thread looks; the others wait for it only when they have nothing to go by.
+        if (fresh or not self._known) and self._reading.acquire(blocking=not self._known):
+            try:
+                self._look()
+            finally:
+                self._reading.release()
         known = self._known
         if known:
             return known

@@ -18,9 +18,10 @@ def build() -> Flask:
 
     Raises:
         SettingsError: a setting is wrong or missing. Without a webhook secret nothing could tell
-            GitHub's deliveries from anybody else's, so there is no start without one.
+            GitHub's deliveries from anybody else's, so there is no start without one, or without
+            the keys with which `/setup` can store one.
     """
-    settings().require("database_url", "redis_url", "github_webhook_secrets")
+    settings().require("database_url", "redis_url", app=["github_webhook_secrets"])
     configure_logs()
     configure_sentry()
     app = Flask(__name__, static_folder=None)

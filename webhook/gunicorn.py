@@ -10,7 +10,7 @@ import sys
 from config.settings import SettingsError, settings
 
 try:
-    settings().require("database_url", "redis_url", "github_webhook_secrets")
+    settings().require("database_url", "redis_url", app=["github_webhook_secrets"])
 except SettingsError as error:
     # Said here, once, instead of in each worker process that would be started again and again.
     sys.exit(f"Sigil does not start:\n{error}")

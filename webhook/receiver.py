@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import psycopg
 import structlog
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request, Response
 
-from config.settings import settings
+from config.settings import SettingsError
 from pipeline import payloads
 from pipeline.deliveries import NewDelivery, Recorded
 from pipeline.triggers import Ignored, triggers_for
+from registry.github_app import NotSetUp, webhook_secrets
 from webhook.group_commit import NotStored
 from webhook.signature import is_signed
 
@@ -149,15 +151,48 @@ def signed_body(request: Request) -> bytes:
         raise Refused(400, "The body is incomplete", "The connection ended early.") from None
     if len(body) > MAX_BODY:
         raise _too_large()
-    secrets = [secret.get_secret_value().encode() for secret in settings().github_webhook_secrets]
-    if not is_signed(body, request.headers.get("X-Hub-Signature-256", ""), secrets):
+    if not _is_ours(body, request.headers.get("X-Hub-Signature-256", "")):
         raise Refused(
             401,
             "The signature is wrong",
             "X-Hub-Signature-256 does not fit the body and the secret. Compare the webhook's "
-            "secret at GitHub with GITHUB_WEBHOOK_SECRETS.",
+            "secret at GitHub with GITHUB_WEBHOOK_SECRETS, or set the App up again at /setup when "
+            "that is how it was made.",
         )
     return body
+
+
+def _is_ours(body: bytes, signature: str) -> bool:
+    try:
+        known = webhook_secrets()
+        if is_signed(body, signature, known):
+            return True
+        # The App may have been set up, or replaced, since this process looked.
+        fresh = webhook_secrets(fresh=True)
+        return fresh != known and is_signed(body, signature, fresh)
+    except NotSetUp:
+        raise Refused(
+            503,
+            "Sigil is not set up yet",
+            "It has no GitHub App, so nobody can be believed to be GitHub. Open /setup first; then "
+            "have GitHub deliver this again.",
+            **{"Retry-After": "60"},
+        ) from None
+    except SettingsError as error:
+        raise Refused(
+            503,
+            "The webhook secret cannot be read",
+            f"{error} Nothing is lost: GitHub keeps the delivery for 3 days.",
+            **{"Retry-After": "60"},
+        ) from None
+    except psycopg.OperationalError:
+        raise Refused(
+            503,
+            "The webhook secret is not known yet",
+            "PostgreSQL does not answer, and the secret is kept there. Nothing is lost: GitHub "
+            "keeps the delivery for 3 days, and it can be redelivered.",
+            **{"Retry-After": "30"},
+        ) from None
 
 
 def _too_large() -> Refused:

@@ -1,5 +1,9 @@
 """Looks, before a worker begins, whether its settings let it do its jobs. Asks no service but the
-docker engine: PostgreSQL, Redis and GitHub may be away for a while."""
+docker engine: PostgreSQL, Redis and GitHub may be away for a while.
+
+Without an App's variables it begins when there are keys: the App that `/setup` creates is read from
+the database when a job needs it, and until there is one no delivery is accepted, so no job comes.
+"""
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -16,8 +20,9 @@ def check(settings: Settings) -> None:
     Raises:
         SettingsError: names the variables that are missing or wrong, and says what to do.
     """
-    settings.require("database_url", "redis_url", "github_app_id")
-    _check_private_key(settings)
+    settings.require("database_url", "redis_url", app=["github_app_id"])
+    if settings.names_app:
+        _check_private_key(settings)
     choose_host(settings)
     # The processes that are forked from here on must not share this one's connection.
     forget_engine()

@@ -116,7 +116,8 @@ PERMISSIONS = (
         "statuses",
         "Commit statuses",
         "write",
-        "One status for each environment (`sigil/production`), which branch protection can require.",
+        "One status for each environment (`sigil/production`), which branch protection can ask "
+        "for.",
         "Commits have no status; the check run says the same.",
     ),
 )

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from config.sealing import new_key
+
 
 def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -100,3 +102,14 @@ def test_production_without_isolation_is_refused(host: str, why: str, tmp_path: 
     )
     assert why in said
     assert "SIGIL_HOST" in said
+
+
+def test_without_an_app_a_worker_needs_the_keys_that_open_a_stored_one() -> None:
+    said = refusal(GITHUB_APP_ID="", GITHUB_PRIVATE_KEY="", SIGIL_KEYS="")
+    assert "GITHUB_APP_ID is not set" in said
+    assert "SIGIL_KEYS will do: then /setup creates" in said
+    # With keys it does not stop at the App: the next thing that is wrong is named instead.
+    keys = {"SIGIL_KEYS": new_key(), "SIGIL_ENVIRONMENT": "production"}
+    said = refusal(GITHUB_APP_ID="", GITHUB_PRIVATE_KEY="", **keys)
+    assert "SIGIL_HOST is process" in said
+    assert "GITHUB_APP_ID" not in said
