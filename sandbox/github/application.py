@@ -16,7 +16,7 @@ from sandbox.github.routing import Answer, Call, Endpoint, Services
 from sandbox.github.world import Json
 
 _API_ROOTS = ("app", "apps", "installation", "rate_limit", "repos", "user", "users", "zen")
-_WITH_SLASHES = {"path", "ref", "branch", "basehead", "sha", "tag", "tree_sha"}
+_WITH_SLASHES = {"path", "ref", "branch", "basehead", "sha", "tag", "environment_name", "tree_sha"}
 _VERSIONS = ("2022-11-28", "2026-03-10")
 _NO_AGENT = (
     "Request forbidden by administrative rules. Please make sure your request has a User-Agent "

@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from sandbox.github import bodies_pulls
 from sandbox.github.errors import invalid_request
 from sandbox.github.world import Json
 
@@ -24,6 +25,15 @@ _CONCLUSIONS = [
     "skipped",
     "timed_out",
     "action_required",
+]
+_DEPLOYMENT_STATES = [
+    "error",
+    "failure",
+    "inactive",
+    "in_progress",
+    "queued",
+    "pending",
+    "success",
 ]
 _ANNOTATION = {
     "type": "object",
@@ -76,6 +86,34 @@ _CHECK_RUN = {
     "actions": {"type": "array", "maxItems": 3, "items": _ACTION},
 }
 SCHEMAS: dict[str, Json] = {
+    "deployment": {
+        "type": "object",
+        "required": ["ref"],
+        "properties": {
+            "ref": _TEXT,
+            "task": _TEXT,
+            "auto_merge": _BOOLEAN,
+            "required_contexts": {"type": ["array", "null"], "items": _TEXT},
+            "payload": {"type": ["object", "string"]},
+            "environment": {"type": "string", "maxLength": 255},
+            "description": _NULLABLE_TEXT,
+            "transient_environment": _BOOLEAN,
+            "production_environment": _BOOLEAN,
+        },
+    },
+    "deployment-status": {
+        "type": "object",
+        "required": ["state"],
+        "properties": {
+            "state": {"enum": _DEPLOYMENT_STATES},
+            "target_url": _TEXT,
+            "log_url": _TEXT,
+            "description": _TEXT,
+            "environment": {"type": "string", "maxLength": 255},
+            "environment_url": _TEXT,
+            "auto_inactive": _BOOLEAN,
+        },
+    },
     "check-run": {
         "type": "object",
         "required": ["name", "head_sha"],
@@ -129,7 +167,10 @@ SCHEMAS: dict[str, Json] = {
         },
     },
 }
-_VALIDATORS = {name: Draft202012Validator(schema) for name, schema in SCHEMAS.items()}
+_VALIDATORS = {
+    name: Draft202012Validator(schema)
+    for name, schema in (SCHEMAS | bodies_pulls.SCHEMAS).items()
+}
 
 
 def check(name: str, body: Json) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from sandbox.github.clock import Clock, epoch
 from sandbox.github.git import Git
+from sandbox.github.world_deployments import Deployments
 from sandbox.github.world_pulls import Conversation
 
 Json = dict[str, Any]
@@ -168,6 +169,7 @@ class Repository:
     check_runs: dict[int, CheckRun] = field(default_factory=dict)
     statuses: list[Status] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
+    deployments: Deployments = field(default_factory=Deployments)
     archived: bool = False
     # The repository that this one was forked from.
     parent_id: int | None = None
