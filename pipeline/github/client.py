@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
-from githubkit import AppInstallationAuthStrategy, GitHub
+from githubkit import AppAuthStrategy, AppInstallationAuthStrategy, GitHub
 from githubkit.cache import RedisCacheStrategy
 from githubkit.exception import (
     GitHubException,
@@ -28,9 +28,15 @@ from redis.exceptions import RedisError
 
 from config.redis import redis
 from config.settings import SettingsError, settings
+from pipeline.github import budget
+from pipeline.github.errors import GitHubAway as GitHubAway
+from pipeline.github.errors import GitHubError as GitHubError
+from pipeline.github.errors import GitHubHeld as GitHubHeld
+from pipeline.github.errors import GitHubRefused as GitHubRefused
 from registry import github_app
 
 InstallationClient = GitHub[AppInstallationAuthStrategy]
+AppClient = GitHub[AppAuthStrategy]
 
 # What this package asks of GitHub, by githubkit's names.
 _REST_PARTS = ("checks", "git", "repos")
@@ -47,34 +53,6 @@ _DOWNLOAD_SECONDS = 600
 _TOKEN_CACHE = "sigil:github"  # noqa: S105 - the prefix of the keys, not a token
 
 
-class GitHubError(Exception):
-    """GitHub did not do what it was asked. The text holds GitHub's own words, never a token."""
-
-
-class GitHubAway(GitHubError):
-    """GitHub could not answer now: a time-out, a 5xx, a rate limit, a token it does not know yet.
-
-    Attributes:
-        retry_at: Not before this moment, when GitHub said so.
-    """
-
-    def __init__(self, message: str, retry_at: datetime | None = None) -> None:
-        super().__init__(message)
-        self.retry_at = retry_at
-
-
-class GitHubRefused(GitHubError):
-    """GitHub understood and said no.
-
-    Attributes:
-        status: The HTTP status.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 @functools.cache
 def _certificates() -> ssl.SSLContext:
     # Read once a process. For every new connection it would take longer than most requests.
@@ -89,17 +67,28 @@ def client(installation_id: int) -> InstallationClient:
         SettingsError: there is no App yet, or its variables are not complete.
     """
     app = github_app.identity()
-    return GitHub(
-        AppInstallationAuthStrategy(app.app_id, app.private_key, installation_id),
-        base_url=settings().github_api_url,
-        user_agent="sigil",
-        timeout=settings().github_timeout,
-        ssl_verify=_certificates(),
-        cache_strategy=RedisCacheStrategy(redis(), _TOKEN_CACHE),
-        http_cache=False,
+    strategy = AppInstallationAuthStrategy(app.app_id, app.private_key, installation_id)
+    return GitHub(strategy, **_options(installation_id))
+
+
+def _app_client() -> AppClient:
+    app = github_app.identity()
+    return GitHub(AppAuthStrategy(app.app_id, app.private_key), **_options(None))
+
+
+def _options(installation_id: int | None) -> dict[str, Any]:
+    return {
+        "base_url": settings().github_api_url,
+        "user_agent": "sigil",
+        "timeout": settings().github_timeout,
+        "ssl_verify": _certificates(),
+        "cache_strategy": RedisCacheStrategy(redis(), _TOKEN_CACHE),
+        "http_cache": False,
         # githubkit would sleep inside the worker, and would repeat a POST that was applied.
-        auto_retry=False,
-    )
+        "auto_retry": False,
+        # Hooks, because a transport of our own would switch off the proxies of the environment.
+        "event_hooks": budget.hooks(installation_id),
+    }
 
 
 def preload() -> None:
@@ -120,21 +109,42 @@ def forget_token(installation_id: int) -> None:
 
 
 @contextmanager
-def speaking(installation_id: int) -> Iterator[InstallationClient]:
+def speaking(installation_id: int, *, background: bool = False) -> Iterator[InstallationClient]:
     """The installation's client on one connection, with every failure sorted. Not to be nested.
 
+    Args:
+        background: Leave a reserve of GitHub's limits to what somebody waits for. Also on inside
+            `budget.in_background`.
+
     Raises:
+        GitHubHeld: there is no room within GitHub's limits before `retry_at`. Not an attempt.
         GitHubAway: try again later.
         GitHubRefused: trying again changes nothing, or only after a person did something.
     """
+    with _sorted(installation_id, background=background), client(installation_id) as github:
+        yield github
+
+
+@contextmanager
+def speaking_as_app(*, background: bool = False) -> Iterator[AppClient]:
+    """The App's own client, as `speaking`: for its webhook's deliveries and its installations. Its
+    budget is one of its own."""
+    with _sorted(None, background=background), _app_client() as github:
+        yield github
+
+
+@contextmanager
+def _sorted(installation_id: int | None, *, background: bool) -> Iterator[None]:
     try:
-        with client(installation_id) as github:
-            yield github
+        with budget.spending(background=background):
+            yield
     except RequestFailed as error:
         _sort(error, installation_id)
     except RequestTimeout:
         raise GitHubAway(f"GitHub did not answer within {settings().github_timeout:g} s") from None
     except RequestError as error:
+        if isinstance(error.exc, GitHubError):
+            raise error.exc from None
         # A refused request for the token itself comes wrapped in the request that needed it.
         if isinstance(error.exc, RequestFailed):
             _sort(error.exc, installation_id)
@@ -148,10 +158,10 @@ def speaking(installation_id: int) -> Iterator[InstallationClient]:
         raise GitHubAway(str(error)) from None
 
 
-def _sort(error: RequestFailed, installation_id: int) -> NoReturn:
+def _sort(error: RequestFailed, installation_id: int | None) -> NoReturn:
     if isinstance(error, RateLimitExceeded):
         retry_at = datetime.now(UTC) + error.retry_after
-        raise GitHubAway("GitHub's rate limit is used up", retry_at) from None
+        raise GitHubHeld("GitHub's rate limit is used up", retry_at) from None
     response = error.response
     _raise_for(response.status_code, _words(response.raw_response), installation_id)
 
@@ -160,10 +170,11 @@ def _lost(error: Exception) -> GitHubAway:
     return GitHubAway(f"the answer of GitHub was lost ({type(error).__name__})")
 
 
-def _raise_for(status: int, words: str, installation_id: int) -> NoReturn:
+def _raise_for(status: int, words: str, installation_id: int | None) -> NoReturn:
     if status == 401:
         # A fresh token is unknown for some seconds, and a revoked one for ever: take a new one.
-        forget_token(installation_id)
+        if installation_id is not None:
+            forget_token(installation_id)
         raise GitHubAway(f"GitHub answered 401: {words}")
     if status >= 500 or status == 429:
         raise GitHubAway(f"GitHub answered {status}: {words}")
@@ -197,7 +208,7 @@ def download_tarball(
         check: Called between the pieces; what it raises ends the download.
 
     Raises:
-        GitHubAway, GitHubRefused: as `speaking` says.
+        GitHubHeld, GitHubAway, GitHubRefused: as `speaking` says.
         OverflowError: the archive is larger than `max_bytes`.
     """
     with speaking(installation_id) as github, github.get_sync_client() as http:

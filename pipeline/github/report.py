@@ -29,6 +29,7 @@ from pipeline.github.checks import (
 )
 from pipeline.github.client import (
     GitHubAway,
+    GitHubHeld,
     GitHubRefused,
     InstallationClient,
     retry_moment,
@@ -76,6 +77,9 @@ def report(run_id: int) -> None:
             return
         try:
             problem = _send(task)
+        except GitHubHeld as error:
+            _hold(task, error)
+            return
         except GitHubAway as error:
             _postpone(task, str(error), error.retry_at)
             return
@@ -288,6 +292,19 @@ def _settle(task: _Task, problem: str | None) -> None:
                       report_attempts = 0, report_due_at = now(), report_error = %s
                WHERE id = %s""",
             (task.revision, problem, task.view.run.id),
+        )
+
+
+def _hold(task: _Task, error: GitHubHeld) -> None:
+    """Wait for room within GitHub's limits, as if this had not been tried."""
+    at = error.retry_at
+    log.info("a report is held back", run=task.view.run.id, why=str(error), until=at.isoformat())
+    with transaction() as connection:
+        connection.execute(
+            """UPDATE runs SET report_due_at = %s, report_error = %s,
+                      report_attempts = greatest(report_attempts - 1, 0)
+               WHERE id = %s""",
+            (at, str(error), task.view.run.id),
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from config.database import transaction
+from config.redis import redis
 from pipeline import run_claims, run_making
 from pipeline.github.report import report
 from pipeline.runs import Run
@@ -38,6 +39,8 @@ def settle(run: Run, *, times: int = 12) -> None:
             ).fetchone()
         if waiting is None:
             return
+        for key in redis().scan_iter("sigil:budget:*"):
+            redis().delete(key)
     raise AssertionError(_column(run, "report_error"))
 
 
