@@ -18,6 +18,9 @@ CREATE TABLE former_names (
     since          timestamptz NOT NULL DEFAULT now()
 );
 
+-- A person rolled back from it: a later rollback does not come back to it.
+ALTER TABLE mcp_deployments ADD COLUMN withdrawn boolean NOT NULL DEFAULT false;
+
 ALTER TABLE mcp_packages ADD COLUMN deleted_at timestamptz;  -- its repository is gone; restorable
 CREATE TABLE former_package_names (
     name        text PRIMARY KEY,            -- in lower case

@@ -86,15 +86,30 @@ def promote(
     connection: Connection,
     run: Run,
     *,
-    package_id: int,
+    package_id: int | None,
     version_id: int | None,
     handshake: dict[str, Any],
 ) -> None:
     """Make the run's candidate the live deployment of its environment; the old one is replaced."""
+    # Whoever rolled back does not want what served until then: the next rollback goes further.
+    # Its run's check loses the buttons that only a live deployment has.
     connection.execute(
-        """UPDATE mcp_deployments SET state = 'replaced', ended_at = now()
-           WHERE repository_id = %s AND environment = %s AND state = 'live' AND run_id <> %s""",
-        (run.repository_id, run.environment, run.id),
+        """WITH replaced AS (
+               UPDATE mcp_deployments
+               SET state = 'replaced', ended_at = now(), withdrawn = withdrawn OR %(back)s
+               WHERE repository_id = %(repository)s AND environment = %(environment)s
+                 AND state = 'live' AND run_id <> %(run)s
+               RETURNING run_id)
+           UPDATE runs SET revision = revision + 1,
+                  remark = CASE WHEN %(back)s THEN %(remark)s ELSE remark END
+           WHERE id IN (SELECT run_id FROM replaced)""",
+        {
+            "repository": run.repository_id,
+            "environment": run.environment,
+            "run": run.id,
+            "back": run.kind == "rollback",
+            "remark": f"Rolled back to {run.sha[:7]}" + (f" by @{run.actor}" if run.actor else ""),
+        },
     )
     connection.execute(
         """UPDATE mcp_deployments
@@ -114,3 +129,40 @@ def wanted_names(connection: Connection, host: str) -> set[str]:
         (host,),
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def live(connection: Connection, repository_id: int, environment: str) -> Deployment | None:
+    """What serves in an environment."""
+    with connection.cursor(row_factory=class_row(Deployment)) as cursor:
+        return cursor.execute(
+            f"""SELECT {_COLUMNS} FROM mcp_deployments
+                WHERE repository_id = %s AND environment = %s AND state = 'live'""",
+            (repository_id, environment),
+        ).fetchone()
+
+
+def last_good(connection: Connection, repository_id: int, environment: str) -> Deployment | None:
+    """What served before the live deployment, was another artifact, and can be started again."""
+    with connection.cursor(row_factory=class_row(Deployment)) as cursor:
+        return cursor.execute(
+            f"""SELECT {_COLUMNS} FROM mcp_deployments AS old
+                WHERE repository_id = %(repository)s AND environment = %(environment)s
+                  AND state = 'replaced' AND NOT withdrawn AND NOT discarded
+                  AND NOT EXISTS (
+                      SELECT FROM mcp_deployments AS live
+                      WHERE live.repository_id = old.repository_id
+                        AND live.environment = old.environment AND live.state = 'live'
+                        AND (live.artifact ->> 'digest' = old.artifact ->> 'digest'
+                             OR live.live_at < old.live_at))
+                ORDER BY live_at DESC LIMIT 1""",
+            {"repository": repository_id, "environment": environment},
+        ).fetchone()
+
+
+def stop(connection: Connection, repository_id: int, environment: str) -> int:
+    """Note that nothing is wanted in an environment any more; return how many servers that ends."""
+    return connection.execute(
+        """UPDATE mcp_deployments SET state = 'stopped', ended_at = now()
+           WHERE repository_id = %s AND environment = %s AND state IN ('live', 'candidate')""",
+        (repository_id, environment),
+    ).rowcount

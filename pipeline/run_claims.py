@@ -26,11 +26,17 @@ class LostClaim(Exception):
 def claim(run_id: int) -> Run | None:
     """Take a queued run that is due, or None when it is not to be had now.
 
-    Not to be had are a run of a target that is busy, of a repository that was removed, and of an
-    installation that is suspended.
+    Not to be had are a run of a target that is busy, of a commit that another run is building just
+    now, of a repository that was removed or archived, and of an installation that is suspended.
     """
     try:
         with transaction() as connection, connection.cursor(row_factory=class_row(Run)) as cursor:
+            # Two runs of one commit must not both find that nobody builds it.
+            connection.execute(
+                """SELECT pg_advisory_xact_lock(hashtextextended(repository_id || sha, 0))
+                   FROM runs WHERE id = %s""",
+                (run_id,),
+            )
             return cursor.execute(
                 f"""UPDATE runs SET state = 'running', claim = %(claim)s, claims = claims + 1,
                            heartbeat_at = now(), started_at = coalesce(started_at, now()),
@@ -46,7 +52,15 @@ def claim(run_id: int) -> Run | None:
                           SELECT 1 FROM repositories r JOIN installations i
                             ON i.id = r.installation_id
                           WHERE r.id = runs.repository_id AND r.state = 'active'
-                            AND i.state = 'active')
+                            AND NOT r.archived AND i.state = 'active')
+                      AND NOT EXISTS (
+                          SELECT 1 FROM runs AS same
+                          WHERE same.repository_id = runs.repository_id AND same.sha = runs.sha
+                            AND same.state = 'running' AND same.id <> runs.id
+                            AND NOT EXISTS (
+                                SELECT 1 FROM run_stages AS build
+                                WHERE build.run_id = same.id AND build.stage = 'build'
+                                  AND build.state = 'succeeded'))
                     RETURNING {RUN_COLUMNS}""",
                 {"id": run_id, "claim": uuid.uuid4()},
             ).fetchone()

@@ -1,8 +1,10 @@
 """Making runs: which commit gets one, which one overtakes which, and having one run again."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from config.database import Connection
 from pipeline.runs import FINAL, RUN_COLUMNS, Kind, Run, get
@@ -20,6 +22,11 @@ class Wanted:
     before_sha: str | None = None
     delivery_id: int | None = None
     requested: bool = False
+    pull_number: int | None = None
+    trusted: bool = True
+    actor: str | None = None
+    target_id: int | None = None
+    deploy_settings: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,17 @@ class Created:
     new: bool
 
 
+def words(created: Created) -> str:
+    """The same for the ledger."""
+    run = created.run
+    where = f"{run.sha[:7]} to {run.environment}"
+    if not created.new:
+        return f"run {run.id} already answers for {where}"
+    if run.state in ("superseded", "skipped"):
+        return f"run {run.id}: {run.title}"
+    return f"run {run.id} brings {where}"
+
+
 def create(connection: Connection, wanted: Wanted) -> Created:
     """Queue a run, once per repository, commit, kind and environment.
 
@@ -37,10 +55,7 @@ def create(connection: Connection, wanted: Wanted) -> Created:
     the environment since, as after a forced push back to an old commit. Older runs of the same
     ref and environment are superseded.
     """
-    # Two deliveries of one repository may be processed side by side; creation is one at a time.
-    connection.execute(
-        "SELECT 1 FROM repositories WHERE id = %s FOR UPDATE", (wanted.repository_id,)
-    )
+    _one_at_a_time(connection, wanted.repository_id)
     last = _last_attempt(connection, wanted)
     if last is not None and not _overtaken(connection, last):
         return Created(run=last, new=False)
@@ -48,11 +63,84 @@ def create(connection: Connection, wanted: Wanted) -> Created:
     newer = _known_newer(connection, run)
     if newer is not None:
         _end_superseded(connection, run.id, by=newer)
-    elif run.kind == "deploy":
+    elif run.kind in _ONE_OF_A_REF:
         supersede_older(connection, run)
     final = get(connection, run.id)
     assert final is not None
     return Created(run=final, new=True)
+
+
+_ONE_OF_A_REF = ("deploy", "preview", "check")
+"""Kinds of which a newer commit of the same ref makes the older one pointless."""
+
+
+def _one_at_a_time(connection: Connection, repository_id: int) -> None:
+    """Two workers may want something of one repository side by side; one goes first."""
+    connection.execute("SELECT 1 FROM repositories WHERE id = %s FOR UPDATE", (repository_id,))
+
+
+def skip(connection: Connection, wanted: Wanted, title: str) -> Created:
+    """Note that a commit is not run, so that its check says why; a person may still run it."""
+    _one_at_a_time(connection, wanted.repository_id)
+    last = _last_attempt(connection, wanted)
+    if last is not None:
+        return Created(run=last, new=False)
+    run = _insert(connection, wanted, attempt=1, parent=None)
+    connection.execute(
+        "UPDATE runs SET state = 'skipped', finished_at = now(), title = %s WHERE id = %s",
+        (title, run.id),
+    )
+    final = get(connection, run.id)
+    assert final is not None
+    return Created(run=final, new=True)
+
+
+def roll_back(
+    connection: Connection, target_id: int, *, actor: str | None, delivery_id: int | None = None
+) -> Created:
+    """Queue the run that brings a deployment back which served before.
+
+    It begins with what that deployment's run has fetched, read and built, so that the same artifact
+    is started again.
+    """
+    row = connection.execute(
+        """SELECT d.repository_id, d.environment, r.ref, r.sha, r.id, r.deploy_settings
+           FROM mcp_deployments d JOIN runs r ON r.id = d.run_id WHERE d.id = %s""",
+        (target_id,),
+    ).fetchone()
+    assert row is not None
+    repository_id, environment, ref, sha, source, deploy_settings = row
+    _one_at_a_time(connection, repository_id)
+    wanted = Wanted(
+        repository_id=repository_id,
+        kind="rollback",
+        environment=environment,
+        ref=ref,
+        sha=sha,
+        delivery_id=delivery_id,
+        requested=True,
+        actor=actor,
+        target_id=target_id,
+        deploy_settings=deploy_settings,
+    )
+    last = _last_attempt(connection, wanted)
+    if last is not None and (
+        last.state not in FINAL or (delivery_id is not None and last.delivery_id == delivery_id)
+    ):
+        return Created(run=last, new=False)
+    run = _insert(connection, wanted, attempt=last.attempt + 1 if last else 1, parent=last)
+    _take_over(connection, source, run.id)
+    return Created(run=run, new=True)
+
+
+def _take_over(connection: Connection, source: int, run_id: int) -> None:
+    connection.execute(
+        """INSERT INTO run_stages (run_id, stage, position, state, result, started_at, finished_at)
+           SELECT %(run)s, stage, position, state, result, now(), now() FROM run_stages
+           WHERE run_id = %(source)s AND stage IN ('source', 'manifest', 'build')
+             AND state = 'succeeded'""",
+        {"run": run_id, "source": source},
+    )
 
 
 def _last_attempt(connection: Connection, wanted: Wanted) -> Run | None:
@@ -68,6 +156,8 @@ def _last_attempt(connection: Connection, wanted: Wanted) -> Run | None:
 def _overtaken(connection: Connection, run: Run) -> bool:
     if run.state in ("cancelled", "superseded"):
         return True
+    if run.kind == "preview" and run.state == "succeeded" and not _serves(connection, run):
+        return True  # The pull request was closed, and is open again.
     row = connection.execute(
         """SELECT 1 FROM runs
            WHERE repository_id = %s AND environment = %s AND id > %s AND sha <> %s
@@ -77,16 +167,32 @@ def _overtaken(connection: Connection, run: Run) -> bool:
     return row is not None
 
 
+def _serves(connection: Connection, run: Run) -> bool:
+    row = connection.execute(
+        """SELECT 1 FROM mcp_deployments
+           WHERE repository_id = %s AND environment = %s AND state = 'live' LIMIT 1""",
+        (run.repository_id, run.environment),
+    ).fetchone()
+    return row is not None
+
+
 def _insert(connection: Connection, wanted: Wanted, *, attempt: int, parent: Run | None) -> Run:
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         run = cursor.execute(
             f"""INSERT INTO runs (repository_id, kind, environment, ref, sha, before_sha, attempt,
-                                  parent_id, requested, delivery_id)
+                                  parent_id, requested, delivery_id, pull_number, trusted, actor,
+                                  target_id, deploy_settings)
                 VALUES (%(repository_id)s, %(kind)s, %(environment)s, %(ref)s, %(sha)s,
                         %(before_sha)s, %(attempt)s, %(parent_id)s, %(requested)s,
-                        %(delivery_id)s)
+                        %(delivery_id)s, %(pull_number)s, %(trusted)s, %(actor)s, %(target_id)s,
+                        %(settings)s)
                 RETURNING {RUN_COLUMNS}""",
-            vars(wanted) | {"attempt": attempt, "parent_id": parent.id if parent else None},
+            vars(wanted)
+            | {
+                "attempt": attempt,
+                "parent_id": parent.id if parent else None,
+                "settings": Jsonb(wanted.deploy_settings) if wanted.deploy_settings else None,
+            },
         ).fetchone()
     assert run is not None
     return run
@@ -111,23 +217,26 @@ def _known_newer(connection: Connection, run: Run) -> str | None:
 
 
 def supersede_older(connection: Connection, run: Run) -> None:
-    """End queued runs of the same target and ref that are older; ask running ones to stop.
+    """End queued runs of other commits of the same target and ref that are older; ask running ones
+    to stop.
 
     One that was asked already gives way to the newest commit, not to one in between.
     """
+    scope = vars(run) | {"title": superseded_title(run.sha), "kinds": list(_ONE_OF_A_REF)}
     connection.execute(
         """UPDATE runs SET state = 'superseded', superseded_by = %(sha)s, finished_at = now(),
                   title = %(title)s, revision = revision + 1
            WHERE repository_id = %(repository_id)s AND environment = %(environment)s
-             AND ref = %(ref)s AND kind = %(kind)s AND id < %(id)s AND state = 'queued'""",
-        vars(run) | {"title": superseded_title(run.sha)},
+             AND ref = %(ref)s AND kind = ANY(%(kinds)s) AND id < %(id)s AND sha <> %(sha)s
+             AND state = 'queued'""",
+        scope,
     )
     connection.execute(
         """UPDATE runs SET stop_requested = 'superseded', superseded_by = %(sha)s
            WHERE repository_id = %(repository_id)s AND environment = %(environment)s
-             AND ref = %(ref)s AND kind = %(kind)s AND id < %(id)s AND state = 'running'
-             AND coalesce(stop_requested, 'superseded') = 'superseded'""",
-        vars(run),
+             AND ref = %(ref)s AND kind = ANY(%(kinds)s) AND id < %(id)s AND sha <> %(sha)s
+             AND state = 'running' AND coalesce(stop_requested, 'superseded') = 'superseded'""",
+        scope,
     )
 
 
@@ -153,12 +262,14 @@ def ensure(connection: Connection, wanted: Wanted) -> Run:
     return create(connection, wanted).run
 
 
-def rerun(connection: Connection, run: Run, *, delivery_id: int | None = None) -> Created:
+def rerun(
+    connection: Connection, run: Run, *, delivery_id: int | None = None, actor: str | None = None
+) -> Created:
     """Queue a further attempt with the same inputs, linked to `run`.
 
     A run that has not ended yet is its own answer.
     """
-    connection.execute("SELECT 1 FROM repositories WHERE id = %s FOR UPDATE", (run.repository_id,))
+    _one_at_a_time(connection, run.repository_id)
     wanted = Wanted(
         repository_id=run.repository_id,
         kind=run.kind,
@@ -167,6 +278,11 @@ def rerun(connection: Connection, run: Run, *, delivery_id: int | None = None) -
         sha=run.sha,
         delivery_id=delivery_id,
         requested=True,
+        pull_number=run.pull_number,
+        trusted=run.trusted,
+        actor=actor,
+        target_id=run.target_id,
+        deploy_settings=run.deploy_settings,
     )
     last = _last_attempt(connection, wanted)
     assert last is not None
@@ -175,4 +291,7 @@ def rerun(connection: Connection, run: Run, *, delivery_id: int | None = None) -
     # The ledger may process a delivery twice, when a worker dies in between.
     if delivery_id is not None and last.delivery_id == delivery_id:
         return Created(run=last, new=False)
-    return Created(run=_insert(connection, wanted, attempt=last.attempt + 1, parent=run), new=True)
+    again = _insert(connection, wanted, attempt=last.attempt + 1, parent=run)
+    if run.kind == "rollback":
+        _take_over(connection, run.id, again.id)
+    return Created(run=again, new=True)

@@ -27,7 +27,7 @@ from pipeline.github.client import retry_moment
 from pipeline.heartbeat import Heartbeat
 from pipeline.hosts.choose import choose_builder, choose_host
 from pipeline.run_logs import RunLog
-from pipeline.stages.base import STAGES, Result, RunStopped, StageError, StageName
+from pipeline.stages.base import STAGES, Result, RunStopped, StageError, StageName, stages_of
 from pipeline.stages.build import BuildResult, build
 from pipeline.stages.context import RunContext, Superseded
 from pipeline.stages.deploy import deploy
@@ -80,8 +80,8 @@ def drive(run_id: int, *, changed: Callable[[int], None]) -> Driven:
         log.warning("the run belongs to another worker now")
     changed(run.id)
     with transaction() as connection:
-        waiting = runs.next_of_target(connection, run)
-    return Driven(run_ids=followers + ((waiting,) if waiting is not None else ()))
+        waiting = runs.waiting_for(connection, run)
+    return Driven(run_ids=(*followers, *waiting))
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _work(
     except SettingsError as error:
         return _cannot_begin(run, error)
     try:
-        for stage in STAGES:
+        for stage in stages_of(run.kind):
             if stage in context.results:
                 continue
             context.stop.check()
@@ -123,7 +123,6 @@ def _work(
             context.results[stage] = result.model_dump(mode="json")
     except Superseded as error:
         _superseded(context, by=error.by)
-        return (_ensure(run, error.by),)
     except RunStopped:
         return _stopped(context, heart)
     except StageError as error:
@@ -191,12 +190,17 @@ def _cannot_begin(run: runs.Run, error: SettingsError) -> tuple[int, ...]:
 
 
 def _succeeded(context: RunContext) -> None:
+    if context.run.kind == "check":
+        run_claims.finish(context.run, "succeeded", title="mcp.yaml is right, and it builds")
+        log.info("check succeeded")
+        forget(context)
+        return
     published = context.result("publish", PublishResult)
     tools = len(context.result("verify", VerifyResult).tools)
     run_claims.finish(
         context.run,
         "succeeded",
-        title=f"{published.package} is live with {tools} tool{'' if tools == 1 else 's'}",
+        title=_success(context.run, published.package, tools),
     )
     log.info("run succeeded", url=published.url)
     try:
@@ -204,6 +208,15 @@ def _succeeded(context: RunContext) -> None:
     except StageError as error:
         log.warning("the sweep has to stop the replaced server", why=str(error))
     forget(context)
+
+
+def _success(run: runs.Run, package: str, tools: int) -> str:
+    what = f"with {tools} tool{'' if tools == 1 else 's'}"
+    if run.kind == "preview":
+        return f"The preview of #{run.pull_number} runs {what}"
+    if run.kind == "rollback":
+        return f"{package} is back at {run.sha[:7]} {what}"
+    return f"{package} is live {what}"
 
 
 def _failed(
@@ -274,19 +287,6 @@ def _superseded(context: RunContext, *, by: str) -> None:
     run_claims.finish(run, "superseded", title=run_making.superseded_title(by), superseded_by=by)
     log.info("run superseded", by=by)
     forget(context)
-
-
-def _ensure(run: runs.Run, sha: str) -> int:
-    """The run of the commit that the branch points at, whatever became of its event."""
-    wanted = run_making.Wanted(
-        repository_id=run.repository_id,
-        kind=run.kind,
-        environment=run.environment,
-        ref=run.ref,
-        sha=sha,
-    )
-    with transaction() as connection:
-        return run_making.ensure(connection, wanted).id
 
 
 def _withdraw(context: RunContext, state: str) -> None:

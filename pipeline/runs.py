@@ -1,6 +1,6 @@
 """A run: one attempt to bring one commit to one environment. Its states, and who may change them.
 
-    queued ──▶ running ──▶ succeeded | failed | cancelled | superseded
+    queued ──▶ running ──▶ succeeded | failed | cancelled | superseded      (skipped: never queued)
       ▲           │
       └───────────┘  retried later, handed back, or taken from a dead worker
 
@@ -17,9 +17,17 @@ from psycopg.rows import class_row
 
 from config.database import Connection
 
-RunState = Literal["queued", "running", "succeeded", "failed", "cancelled", "superseded"]
-Kind = Literal["deploy", "release"]
-FINAL: frozenset[RunState] = frozenset({"succeeded", "failed", "cancelled", "superseded"})
+RunState = Literal["queued", "running", "succeeded", "failed", "cancelled", "superseded", "skipped"]
+Kind = Literal["deploy", "release", "preview", "check", "rollback"]
+"""deploy: a branch's commit. release: a tag's. preview, check: a pull request's, of which only the
+first starts a server. rollback: a deployment that served before."""
+
+PRODUCTION = "production"
+"""The environment whose deployments are listed, unless `deploy:` of mcp.yaml says otherwise."""
+
+FINAL: frozenset[RunState] = frozenset(
+    {"succeeded", "failed", "cancelled", "superseded", "skipped"}
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Repository:
     name: str
     default_branch: str
     private: bool
+    archived: bool
     state: str
 
     @property
@@ -43,7 +52,16 @@ class Repository:
 
 @dataclass(frozen=True)
 class Run:
-    """A row of `runs`, without its reporting columns."""
+    """A row of `runs`, without its reporting columns.
+
+    Attributes:
+        trusted: False for a commit of a fork that nobody has approved: it gets no secret, and
+            nothing of it is started.
+        actor: The login of the person who asked for it, when one did.
+        target_id: The deployment that a rollback brings back.
+        deploy_settings: The `deploy:` that holds; for a pull request that of its base branch.
+        remark: What happened to it after its end.
+    """
 
     id: int
     repository_id: int
@@ -55,11 +73,17 @@ class Run:
     attempt: int
     parent_id: int | None
     requested: bool
+    pull_number: int | None
+    trusted: bool
+    actor: str | None
+    target_id: int | None
+    deploy_settings: dict[str, Any] | None
     delivery_id: int | None
     state: RunState
     superseded_by: str | None
     stop_requested: Literal["cancelled", "superseded"] | None
     title: str | None
+    remark: str | None
     error: dict[str, Any] | None
     due_at: datetime
     claim: uuid.UUID | None
@@ -142,17 +166,58 @@ def due(connection: Connection, *, limit: int = 500) -> list[int]:
         """SELECT u.id FROM runs u JOIN repositories r ON r.id = u.repository_id
            JOIN installations i ON i.id = r.installation_id
            WHERE u.state = 'queued' AND u.due_at <= now() AND r.state = 'active'
-             AND i.state = 'active' ORDER BY u.due_at LIMIT %s""",
+             AND NOT r.archived AND i.state = 'active' ORDER BY u.due_at LIMIT %s""",
         (limit,),
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def next_of_target(connection: Connection, run: Run) -> int | None:
-    """The run that waits for the same repository and environment, once `run` has ended."""
-    row = connection.execute(
-        """SELECT id FROM runs WHERE repository_id = %s AND environment = %s AND state = 'queued'
-             AND due_at <= now() ORDER BY id LIMIT 1""",
-        (run.repository_id, run.environment),
-    ).fetchone()
-    return row[0] if row else None
+def latest_of_pull(connection: Connection, repository_id: int, number: int) -> Run | None:
+    """The newest run of a pull request."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        return cursor.execute(
+            f"""SELECT {RUN_COLUMNS} FROM runs WHERE repository_id = %s AND pull_number = %s
+                ORDER BY id DESC LIMIT 1""",
+            (repository_id, number),
+        ).fetchone()
+
+
+def open_of_pull(connection: Connection, repository_id: int, number: int) -> list[int]:
+    """The runs of a pull request that wait or run."""
+    rows = connection.execute(
+        """SELECT id FROM runs WHERE repository_id = %s AND pull_number = %s
+             AND state IN ('queued', 'running') ORDER BY id""",
+        (repository_id, number),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def show_approval(connection: Connection, repository_id: int, number: int, sha: str) -> None:
+    """Have the checks of a commit that was just approved shown anew."""
+    connection.execute(
+        """UPDATE runs SET revision = revision + 1
+           WHERE repository_id = %s AND pull_number = %s AND sha = %s AND NOT trusted""",
+        (repository_id, number, sha),
+    )
+
+
+def waiting_for(connection: Connection, run: Run) -> list[int]:
+    """The runs that can go on once `run` has ended: the next of its repository and environment, and
+    those of the same commit, which waited for its build."""
+    rows = connection.execute(
+        """(SELECT id FROM runs WHERE repository_id = %(repository_id)s
+              AND environment = %(environment)s AND state = 'queued' AND due_at <= now()
+            ORDER BY id LIMIT 1)
+           UNION
+           SELECT id FROM runs WHERE repository_id = %(repository_id)s AND sha = %(sha)s
+              AND state = 'queued' AND due_at <= now()""",
+        vars(run),
+    ).fetchall()
+    return sorted(row[0] for row in rows)
+
+
+def add_remark(connection: Connection, run_id: int, remark: str) -> None:
+    """Let a run that has ended say in its check what happened to it since."""
+    connection.execute(
+        "UPDATE runs SET remark = %s, revision = revision + 1 WHERE id = %s", (remark, run_id)
+    )

@@ -10,8 +10,10 @@ from redis.exceptions import RedisError
 
 from config.database import transaction
 from config.settings import settings
-from pipeline import deliveries, lookups, run_claims, runner, runs, tidy
+from pipeline import deliveries, run_claims, runner, runs, tidy
 from pipeline.drain import Processed, process_next
+from pipeline.errands import handlers  # noqa: F401 - fills the table of handlers
+from pipeline.errands import table as errands
 from pipeline.github import report as github_report
 from pipeline.hosts.choose import choose_host
 from pipeline.stages.base import StageError
@@ -58,8 +60,8 @@ def _start_runs(processed: Processed) -> None:
         # The report comes first: an author sees "queued" within a second, however long the queue.
         _ring(queues.enqueue_report, run_id)
         _ring(queues.enqueue_run, run_id)
-    for lookup_id in processed.outcome.lookup_ids:
-        _ring(queues.enqueue_lookup, lookup_id)
+    for errand_id in processed.outcome.errand_ids:
+        _ring(queues.enqueue_errand, errand_id)
 
 
 def _ring(enqueue: Callable[[int], None], row_id: int) -> None:
@@ -92,13 +94,20 @@ def report(run_id: int) -> None:
     github_report.report(run_id)
 
 
-def look(lookup_id: int) -> None:
-    """Ask GitHub what is missing for a run, and start the run."""
+def errand(errand_id: int) -> None:
+    """Ask GitHub something, or say something there, and ring for what comes of it."""
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(lookup=lookup_id)
-    for run_id in lookups.look(lookup_id):
+    structlog.contextvars.bind_contextvars(errand=errand_id)
+    done = errands.work(errand_id)
+    if done is None:
+        return
+    for run_id in done.run_ids:
         _ring(queues.enqueue_report, run_id)
         _ring(queues.enqueue_run, run_id)
+    for following in done.errand_ids:
+        _ring(queues.enqueue_errand, following)
+    if done.clear_up:
+        _tell_the_bell(lambda: queues.enqueue(queues.MAINTENANCE, "workers.jobs.clear_up"))
 
 
 def sweep() -> None:
@@ -109,7 +118,7 @@ def sweep() -> None:
             deliveries_due = deliveries.is_work_due(connection)
             due = runs.due(connection)
             reports_due = github_report.due(connection)
-            lookups_due = lookups.due(connection)
+            errands_due = errands.due(connection)
     except OperationalError as error:
         _log.warning("PostgreSQL is away, the sweep ends", error=type(error).__name__)
         return
@@ -119,7 +128,7 @@ def sweep() -> None:
         queues.ring()
     _ring_for(queues.RUNS, queues.enqueue_run, due)
     _ring_for(queues.REPORTS, queues.enqueue_report, reports_due)
-    _ring_for(queues.REPORTS, queues.enqueue_lookup, lookups_due)
+    _ring_for(queues.REPORTS, queues.enqueue_errand, errands_due)
 
 
 def _ring_for(queue: str, enqueue: Callable[[int], None], due: Sequence[int]) -> None:

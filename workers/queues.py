@@ -89,6 +89,6 @@ def enqueue_report(run_id: int) -> None:
     enqueue(REPORTS, "workers.jobs.report", run_id, timeout=REPORT_SECONDS)
 
 
-def enqueue_lookup(lookup_id: int) -> None:
-    """Queue a question to GitHub."""
-    enqueue(REPORTS, "workers.jobs.look", lookup_id, timeout=REPORT_SECONDS)
+def enqueue_errand(errand_id: int) -> None:
+    """Queue something to ask of GitHub, or to say there."""
+    enqueue(REPORTS, "workers.jobs.errand", errand_id, timeout=REPORT_SECONDS)

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pipeline.runs import Repository
 
-Kind = Literal["first_look", "tag", "push", "pull", "command", "retire", "onboarding"]
-"""first_look: a repository that is new to Sigil. tag: the commit of a tag or release. push, pull: what
-a branch's or a pull request's new commit asks for. command: a button or a `/sigil …` comment.
-retire: the end of a preview at GitHub. onboarding: the pull request with a first `mcp.yaml`."""
+Kind = Literal["first_look", "tag", "push", "pull", "command", "onboarding"]
+"""first_look: a repository that is new to Sigil. tag: the commit of a tag or release. push, pull:
+what a branch or a pull request asks for now. command: a button or a `/sigil …` comment. onboarding:
+the pull request with a first `mcp.yaml`."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,13 @@ class Done:
         reason: In words, for the ledger.
         run_ids: Runs to ring the bell for.
         errand_ids: Errands to ring the bell for.
+        clear_up: A server is not wanted any more.
     """
 
     reason: str
     run_ids: tuple[int, ...] = ()
     errand_ids: tuple[int, ...] = ()
+    clear_up: bool = False
 
 
 Handler = Callable[[Errand], Done]
@@ -74,6 +76,3 @@ def handles(kind: Kind) -> Callable[[Handler], Handler]:
 def handler_of(kind: Kind) -> Handler:
     """The handler of a kind of errand."""
     return _HANDLERS[kind]
-
-
-KINDS: tuple[Kind, ...] = get_args(Kind)

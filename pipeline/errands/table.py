@@ -1,5 +1,6 @@
 """The table of errands: asking for one, and working one off."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -97,7 +98,7 @@ def work(errand_id: int) -> Done | None:
         return None
     _end(errand, "done", done.reason)
     bound.info("errand done", reason=done.reason)
-    return Done(done.reason, done.run_ids, (*done.errand_ids, *_next(errand)))
+    return replace(done, errand_ids=(*done.errand_ids, *_next(errand)))
 
 
 def _take(errand_id: int) -> Errand | None:

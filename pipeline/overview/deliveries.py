@@ -28,7 +28,7 @@ class DeliveryRow:
         receptions: How often GitHub sent it.
         due_at: When it is processed next, while it waits.
         run_ids: The runs it started, oldest first.
-        lookups: What had to be asked of GitHub because of it, and what came of that, in words.
+        errands: What had to be asked of GitHub because of it, and what came of that, in words.
     """
 
     id: int
@@ -44,7 +44,7 @@ class DeliveryRow:
     due_at: datetime
     finished_at: datetime | None
     run_ids: list[int]
-    lookups: list[str]
+    errands: list[str]
 
     @property
     def name(self) -> str:
@@ -72,11 +72,11 @@ _ROW = """
                  WHERE r.delivery_id = d.id AND (%(private)s OR NOT p.private)
                  ORDER BY r.id LIMIT 20) AS run_ids,
            ARRAY(SELECT p.owner || '/' || p.name || ': ' || coalesce(l.reason, 'GitHub is asked')
-                 FROM lookups l JOIN repositories p ON p.id = l.repository_id
+                 FROM errands l JOIN repositories p ON p.id = l.repository_id
                  -- One that made a run needs no words: the run is listed.
-                 WHERE l.delivery_id = d.id AND (l.state <> 'done' OR l.reason NOT LIKE 'run %%')
+                 WHERE l.delivery_id = d.id AND (l.state <> 'done' OR l.reason !~ '^run \d+ ')
                    AND (%(private)s OR NOT p.private)
-                 ORDER BY l.id LIMIT 20) AS lookups"""
+                 ORDER BY l.id LIMIT 20) AS errands"""
 
 _WANTED = """
     SELECT * FROM deliveries

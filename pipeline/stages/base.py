@@ -11,6 +11,13 @@ from pydantic import BaseModel, ConfigDict
 StageName = Literal["source", "manifest", "build", "deploy", "verify", "publish"]
 STAGES: tuple[StageName, ...] = ("source", "manifest", "build", "deploy", "verify", "publish")
 
+
+def stages_of(kind: str) -> tuple[StageName, ...]:
+    """The stages of a kind of run. A check starts nothing; a rollback begins with the results of
+    the run that it brings back."""
+    return STAGES[:3] if kind == "check" else STAGES
+
+
 Log = Callable[[str], None]
 """Takes one line, without its end, for the run's log. Redacts secrets itself."""
 

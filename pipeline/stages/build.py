@@ -44,9 +44,10 @@ def build(context: RunContext) -> BuildResult:
 
 
 def _built_before(context: RunContext, manifest: ManifestResult) -> BuildResult | None:
-    """A release is the image that was already tried, not one like it. A deploy run builds anew,
-    so that a re-run can mend a build that went wrong."""
-    if context.run.kind != "release":
+    """A commit is built once: a release, and the preview of a commit that was pushed as well, are
+    what was built already, not something like it. A re-run of anything else builds anew, so that it
+    can mend a build that went wrong."""
+    if context.run.requested and context.run.kind != "release":
         return None
     with transaction() as connection:
         row = connection.execute(
@@ -54,18 +55,23 @@ def _built_before(context: RunContext, manifest: ManifestResult) -> BuildResult 
                FROM run_stages AS build
                JOIN runs ON runs.id = build.run_id
                JOIN run_stages AS manifest ON manifest.run_id = build.run_id
-               JOIN mcp_deployments AS deployment ON deployment.run_id = build.run_id
-               WHERE runs.repository_id = %s AND runs.sha = %s AND runs.state = 'succeeded'
-                 AND build.stage = 'build' AND build.state = 'succeeded'
-                 AND manifest.stage = 'manifest' AND manifest.result -> 'manifest' = %s
-                 AND deployment.state IN ('live', 'replaced') AND deployment.host = %s
-               ORDER BY build.run_id DESC LIMIT 1""",
-            (
-                context.repository.id,
-                context.run.sha,
-                Jsonb(manifest.manifest),
-                context.host.name,
-            ),
+               LEFT JOIN mcp_deployments AS deployment ON deployment.run_id = build.run_id
+               WHERE runs.repository_id = %(repository)s AND runs.sha = %(sha)s
+                 AND runs.id <> %(run)s AND build.stage = 'build' AND build.state = 'succeeded'
+                 AND manifest.stage = 'manifest' AND manifest.result -> 'manifest' = %(manifest)s
+                 AND coalesce(deployment.state, 'live') <> 'failed'
+                 AND coalesce(deployment.host, %(host)s) = %(host)s
+                 AND (%(kind)s <> 'release' OR runs.state = 'succeeded')
+               -- What has served already goes before what was only built.
+               ORDER BY deployment.live_at IS NULL, build.run_id DESC LIMIT 1""",
+            {
+                "repository": context.repository.id,
+                "sha": context.run.sha,
+                "run": context.run.id,
+                "manifest": Jsonb(manifest.manifest),
+                "host": context.host.name,
+                "kind": context.run.kind,
+            },
         ).fetchone()
     if row is None:
         return None

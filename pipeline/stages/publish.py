@@ -1,9 +1,10 @@
 """Publish: the package, its version and tools, and the deployment that serves from now on."""
 
-from config.database import transaction
+from config.database import Connection, transaction
 from config.settings import settings
 from pipeline import deployments
 from pipeline.run_claims import hold
+from pipeline.runs import PRODUCTION, Run
 from pipeline.stages.base import Result, StageError
 from pipeline.stages.build import BuildResult
 from pipeline.stages.context import RunContext
@@ -32,8 +33,10 @@ def publish(context: RunContext) -> PublishResult:
         LostClaim: the run is not this worker's any more; nothing was written.
     """
     manifest = context.result("manifest", ManifestResult).read()
-    proved = context.result("verify", VerifyResult)
     name = f"{settings().namespace}.{context.repository.owner}/{manifest.name}"
+    if not _is_listed(context.run):
+        return _serve_only(context, name, manifest.version)
+    proved = context.result("verify", VerifyResult)
     facts = packages.PackageFacts(
         name=name,
         title=manifest.title,
@@ -76,6 +79,47 @@ def publish(context: RunContext) -> PublishResult:
         url=context.result("deploy", DeployResult).url,
         notices=notices,
     )
+
+
+def _is_listed(run: Run) -> bool:
+    """Whether the run publishes a version: what goes to production and what a tag names does.
+    Elsewhere something is tried that may never get there, and a version is for ever."""
+    return run.kind == "release" or (run.kind == "deploy" and run.environment == PRODUCTION)
+
+
+def _serve_only(context: RunContext, name: str, version: str) -> PublishResult:
+    """Make the server the live one of its environment, and leave the listing as it is."""
+    run, url = context.run, context.result("deploy", DeployResult).url
+    with transaction() as connection:
+        hold(connection, run)
+        package, listed = _listed(connection, run, name)
+        deployments.promote(
+            connection,
+            run,
+            package_id=package,
+            version_id=listed,
+            handshake=context.result("verify", VerifyResult).model_dump(mode="json"),
+        )
+    context.log(f"{name} {version} serves in {run.environment}")
+    return PublishResult(package=name, version=version, published=False, url=url)
+
+
+def _listed(connection: Connection, run: Run, name: str) -> tuple[int | None, int | None]:
+    """The package and the version that the deployment belongs to. A rollback brings back those of
+    the deployment that served before."""
+    if run.target_id is not None:
+        row = connection.execute(
+            "SELECT package_id, version_id FROM mcp_deployments WHERE id = %s", (run.target_id,)
+        ).fetchone()
+        assert row is not None
+        return row[0], row[1]
+    if run.kind == "preview":
+        return None, None
+    row = connection.execute(
+        "SELECT id FROM mcp_packages WHERE lower(name) = lower(%s) AND repository_id = %s",
+        (name, run.repository_id),
+    ).fetchone()
+    return (row[0] if row else None), None
 
 
 def _version(context: RunContext) -> packages.VersionFacts:

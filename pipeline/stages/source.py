@@ -10,6 +10,7 @@ from config.database import transaction
 from config.settings import settings
 from pipeline import runs
 from pipeline.archive import ArchiveError, extract
+from pipeline.errands.asking import ask_for_head
 from pipeline.github.client import (
     GitHubAway,
     GitHubRefused,
@@ -134,8 +135,9 @@ def _give_way_to_newer(context: RunContext) -> None:
         compared = github.rest.repos.compare_commits(
             repository.owner, repository.name, f"{run.sha}...{head}", per_page=1
         ).parsed_data.status
-    # "behind" is an old answer: GitHub's references may lag behind its events.
-    if compared == "ahead" or (compared == "diverged" and _has_run(context, head)):
+    # "behind" is an old answer: GitHub's references may lag behind its events. A newer commit that
+    # nobody wants deployed does not stop this one, and of one without a run it is not known.
+    if compared in ("ahead", "diverged") and _is_wanted(context, head):
         raise Superseded(by=head)
 
 
@@ -149,6 +151,12 @@ def _head(github: InstallationClient, repository: runs.Repository, branch: str) 
     return found.parsed_data.object_.sha
 
 
-def _has_run(context: RunContext, sha: str) -> bool:
+def _is_wanted(context: RunContext, head: str) -> bool:
+    run = context.run
     with transaction() as connection:
-        return bool(runs.latest_of_commit(connection, context.repository.id, sha))
+        found = runs.latest_of_commit(connection, context.repository.id, head)
+        same = [one for one in found if (one.kind, one.environment) == (run.kind, run.environment)]
+        if not same:
+            branch = run.ref.removeprefix("refs/heads/")
+            ask_for_head(connection, context.repository.id, branch, head, delivery_id=None)
+    return any(one.state != "skipped" for one in same)
