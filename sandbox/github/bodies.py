@@ -168,8 +168,7 @@ SCHEMAS: dict[str, Json] = {
     },
 }
 _VALIDATORS = {
-    name: Draft202012Validator(schema)
-    for name, schema in (SCHEMAS | bodies_pulls.SCHEMAS).items()
+    name: Draft202012Validator(schema) for name, schema in (SCHEMAS | bodies_pulls.SCHEMAS).items()
 }
 
 

@@ -284,6 +284,13 @@ class Git:
         if path:
             kind = self.text("ls-tree", "--full-tree", "--format=%(objecttype)", commit, path)
             arguments.append(path + "/" if kind == "tree" else path)
+        return self._listed(*arguments)
+
+    def entries(self, tree: str, *, recursive: bool) -> list[Entry]:
+        """The entries of a tree, or with `recursive` of all that is below it, folders too."""
+        return self._listed("ls-tree", "-z", "-l", *(["-r", "-t"] if recursive else []), tree)
+
+    def _listed(self, *arguments: str) -> list[Entry]:
         found = []
         for line in self.text(*arguments).split("\x00"):
             if line:

@@ -40,6 +40,11 @@ class Caller:
         return (acting or self.world.app).bot
 
     @property
+    def acting_app(self) -> App | None:
+        """The App that acts as itself; None for a user."""
+        return self.installation.app if self.installation else None
+
+    @property
     def budget(self) -> str:
         """The key under which GitHub counts this caller's requests."""
         if self.installation:

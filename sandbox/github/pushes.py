@@ -3,7 +3,7 @@
 Source: docs.github.com, "Webhook events and payloads", push.
 """
 
-from sandbox.github import render, render_commits
+from sandbox.github import pull_updates, render, render_commits
 from sandbox.github.events import Events
 from sandbox.github.git import ZERO, Commit, UnknownObject
 from sandbox.github.reports import suite_for
@@ -21,7 +21,9 @@ Refs = dict[str, str]
 def announce(
     world: World, events: Events, repository: Repository, sender: User, before: Refs, after: Refs
 ) -> None:
-    """Emit the events for all refs that differ between `before` and `after`."""
+    """Emit the events for all refs that differ between `before` and `after`, and those of the
+    pull requests that the change concerns.
+    """
     changed = [ref for ref in {**before, **after} if before.get(ref) != after.get(ref)]
     if not changed:
         return
@@ -32,6 +34,7 @@ def announce(
         if len(refs) <= limit:
             for ref in refs:
                 _announce_ref(world, events, repository, sender, ref, before, after)
+    pull_updates.after_push(world, events, repository, sender, before, after)
 
 
 def _announce_ref(

@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+from sandbox.github import network, roles
 from sandbox.github.world import App, Installation, Json, Repository, User, World, node_id
 
 _USER_PATHS = {
@@ -135,7 +136,7 @@ def repository_essentials(world: World, repository: Repository) -> Json:
         "owner": user(world, repository.owner),
         "html_url": page_url(world, repository),
         "description": repository.description,
-        "fork": False,
+        "fork": network.parent(world, repository) is not None,
         "url": api,
         **{name: api + path for name, path in _REPOSITORY_PATHS.items()},
     }
@@ -145,6 +146,8 @@ def repository(world: World, item: Repository) -> Json:
     """A repository with its counters and settings (`repository`)."""
     page = page_url(world, item)
     host = world.url.split("://")[1].split(":")[0]
+    forks = len(network.forks(world, item))
+    issues = sum(one.state == "open" for one in list(item.conversation.issues.values()))
     return {
         **repository_essentials(world, item),
         "created_at": item.created_at,
@@ -162,34 +165,38 @@ def repository(world: World, item: Repository) -> Json:
         **dict.fromkeys(("has_issues", "has_projects", "has_downloads", "has_wiki"), True),
         "has_pages": False,
         "has_discussions": False,
-        "forks_count": 0,
+        "forks_count": forks,
         "mirror_url": None,
         "archived": item.archived,
         "disabled": False,
-        "open_issues_count": 0,
+        "open_issues_count": issues,
         "license": None,
         "allow_forking": True,
         "is_template": False,
         "web_commit_signoff_required": False,
         "topics": [],
         "visibility": "private" if item.private else "public",
-        "forks": 0,
-        "open_issues": 0,
+        "forks": forks,
+        "open_issues": issues,
         "watchers": 0,
         "default_branch": item.default_branch,
     }
 
 
-def full_repository(world: World, item: Repository, *, write: bool) -> Json:
-    """A repository asked for by itself (`full-repository`)."""
-    return {
+def full_repository(world: World, item: Repository, *, role: str) -> Json:
+    """A repository asked for by itself (`full-repository`), by somebody with that role."""
+    rendered = {
         **repository(world, item),
-        "permissions": {"admin": write, "maintain": write, "push": write, "triage": write}
-        | {"pull": True},
+        "permissions": roles.flags(role),
         "temp_clone_token": None,
-        "network_count": 0,
+        "network_count": len(network.forks(world, item)),
         "subscribers_count": 0,
     }
+    above = network.parent(world, item)
+    if above:
+        rendered["parent"] = repository(world, above)
+        rendered["source"] = repository(world, network.root(world, item))
+    return rendered
 
 
 def named_repository(item: Repository) -> Json:

@@ -1,6 +1,6 @@
 """Check runs, check suites, statuses and releases as GitHub's JSON."""
 
-from sandbox.github import render, render_commits
+from sandbox.github import render, render_commits, render_pulls
 from sandbox.github.world import (
     CheckRun,
     CheckSuite,
@@ -36,7 +36,7 @@ def check_run(world: World, repository: Repository, item: CheckRun) -> Json:
         },
         "check_suite": {"id": item.suite.id},
         "app": render.app(world, item.suite.app),
-        "pull_requests": [],
+        "pull_requests": render_pulls.of_commit(world, repository, item.head_sha),
     }
 
 
@@ -54,7 +54,7 @@ def check_suite(world: World, repository: Repository, item: CheckSuite) -> Json:
         "url": url,
         "before": item.before,
         "after": item.head_sha,
-        "pull_requests": [],
+        "pull_requests": render_pulls.of_commit(world, repository, item.head_sha),
         "app": render.app(world, item.app),
         "created_at": item.created_at,
         "updated_at": item.updated_at,

@@ -1,12 +1,12 @@
-"""Commits, branches, refs and comparisons (docs.github.com/rest/commits, /branches, /git)."""
+"""Commits, branches and comparisons (docs.github.com/rest/commits, /branches)."""
 
 from urllib.parse import quote
 
-from sandbox.github import render, render_commits
+from sandbox.github import network, render, render_commits
 from sandbox.github.errors import GitHubError, no_commit, not_found
 from sandbox.github.git import Commit, UnknownObject
 from sandbox.github.routing import Answer, Call, endpoint
-from sandbox.github.world import Json, node_id
+from sandbox.github.world import Json
 
 COMMITS_COMPARED = 250
 
@@ -40,23 +40,6 @@ def get_commit(call: Call) -> Answer:
         kind = {"Content-Type": "application/vnd.github.sha; charset=utf-8"}
         return Answer(commit.sha.encode(), headers=kind)
     return Answer(render_commits.full_commit(call.world, call.repository, commit))
-
-
-@endpoint("GET", "/repos/{owner}/{repo}/git/ref/{ref}", permission="contents:read")
-def get_ref(call: Call) -> Answer:
-    """A branch (`heads/…`) or tag (`tags/…`) and the object that it names."""
-    git, short = call.repository.git, call.path["ref"].removeprefix("refs/")
-    sha = git.refs().get(f"refs/{short}")
-    if sha is None:
-        raise not_found()
-    api, kind = render.repository_url(call.world, call.repository), git.kind(sha)
-    body = {
-        "ref": f"refs/{short}",
-        "node_id": node_id("Ref", call.repository.id),
-        "url": f"{api}/git/refs/{quote(short)}",
-        "object": {"sha": sha, "type": kind, "url": f"{api}/git/{kind}s/{sha}"},
-    }
-    return Answer(body)
 
 
 @endpoint("GET", "/repos/{owner}/{repo}/branches", permission="contents:read")
@@ -106,7 +89,9 @@ def compare(call: Call) -> Answer:
         raise not_found()
     git = call.repository.git
     try:
-        base, head = git.commit(names[0]), git.commit(names[1])
+        base, head = (
+            git.commit(network.commit_sha(call.world, call.repository, name)) for name in names
+        )
         merge_base = git.commit(git.text("merge-base", base.sha, head.sha))
     except UnknownObject:
         raise not_found() from None

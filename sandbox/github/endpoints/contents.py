@@ -38,7 +38,7 @@ def get_content(call: Call) -> Answer:
         return _file(call, entries[0], reference)
     if not entries:
         raise not_found()
-    return Answer([_entry(call, entry, reference) for entry in entries])
+    return Answer([rendered(call, entry, reference) for entry in entries])
 
 
 def _file(call: Call, entry: Entry, reference: str) -> Answer:
@@ -49,16 +49,17 @@ def _file(call: Call, entry: Entry, reference: str) -> Answer:
         kind = {"Content-Type": "application/vnd.github.raw; charset=utf-8"}
         return Answer(content, headers=kind)
     if entry.mode == _SYMLINK:
-        return Answer(_entry(call, entry, reference) | {"target": content.decode()})
+        return Answer(rendered(call, entry, reference) | {"target": content.decode()})
     inline = entry.size <= _INLINE_BYTES
-    body = _entry(call, entry, reference) | {
+    body = rendered(call, entry, reference) | {
         "content": base64.encodebytes(content).decode() if inline else "",
         "encoding": "base64" if inline else "none",
     }
     return Answer(body)
 
 
-def _entry(call: Call, entry: Entry, reference: str) -> Json:
+def rendered(call: Call, entry: Entry, reference: str) -> Json:
+    """A file, folder, link or submodule without its content, as seen from a branch or commit."""
     repository = call.repository
     api, page = (
         render.repository_url(call.world, repository),

@@ -2,7 +2,7 @@
 
 import re
 
-from sandbox.github import bodies, pushes, render
+from sandbox.github import bodies, pushes, render, roles
 from sandbox.github.errors import GitHubError
 from sandbox.github.git import Git
 from sandbox.github.installing import Installer
@@ -37,7 +37,7 @@ def create_repository(call: Call) -> Answer:
     Installer(call.world, call.events).repository_created(repository, call.user)
     if call.body.get("auto_init"):
         _write_readme(call, repository)
-    return Answer(render.full_repository(call.world, repository, write=True), 201)
+    return Answer(render.full_repository(call.world, repository, role="admin"), 201)
 
 
 def new_repository(
@@ -68,5 +68,6 @@ def _write_readme(call: Call, repository: Repository) -> None:
 @endpoint("GET", "/repos/{owner}/{repo}")
 def get_repository(call: Call) -> Answer:
     """One repository."""
-    write = bool(call.caller.user) and call.caller.reaches(call.repository)
-    return Answer(render.full_repository(call.world, call.repository, write=write))
+    user = call.caller.user
+    role = roles.effective(call.repository, user) if user else "read"
+    return Answer(render.full_repository(call.world, call.repository, role=role))
