@@ -47,7 +47,7 @@ end
 needs((state.told_until or 0) - now, 'told')
 
 local known = state.reset ~= nil and state.reset > now
-if known and state.remaining - 1 < state.limit * (1 - ask.share) then
+if known and state.remaining - 1 < math.floor(state.limit * (1 - ask.share) + 0.5) then
   needs(state.reset - now, 'hourly')
 end
 
@@ -63,7 +63,7 @@ local tokens
 if ask.writes == 1 and ask.spacing > 0 then
   local passed = math.max(0, now - (state.tokens_at or now))
   tokens = math.min(ask.burst, (state.tokens or ask.burst) + passed / ask.spacing)
-  local needed = 1 + (ask.burst - 1) * (1 - ask.share)
+  local needed = 1 + ask.burst * (ask.reports - ask.share)
   if tokens < needed then needs((needed - tokens) * ask.spacing, 'pace') end
 end
 
@@ -78,7 +78,7 @@ if wait > 0 then
   local before = tonumber(redis.call('ZSCORE', KEYS[6], member) or 0)
   redis.call('ZADD', KEYS[6], math.max(before, turn), member)
   redis.call('EXPIRE', KEYS[6], 7200)
-  return {limit, tostring(turn)}
+  return {limit, string.format('%.6f', turn)}
 end
 
 local second, sixty = math.floor(now), math.floor(now / 60) * 60

@@ -1,5 +1,6 @@
 """A run's check run and commit status at the GitHub stand-in, whatever GitHub answers."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from config.database import transaction
 from config.redis import redis
 from pipeline import run_claims, run_making
+from pipeline.github import budget
 from pipeline.github.report import report
 from pipeline.runs import Run
 from tests.github_fixture import Checkout
@@ -175,6 +177,22 @@ def test_a_rate_limit_is_waited_for_as_long_as_github_says(checkout: Checkout, r
         ).fetchone()
     assert row == (True,)
     assert "rate limit" in _column(run, "report_error")
+
+
+def test_a_report_that_is_held_back_was_not_tried(
+    checkout: Checkout, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(budget, "RULES", budget.Rules(content_per_minute=0))
+        report(run.id)
+        assert _column(run, "report_attempts") == 0
+        assert "held back until" in _column(run, "report_error")
+        ((_, until),) = [(hold.limit, hold.until) for hold in budget.holds()]
+        assert abs(_column(run, "report_due_at") - until) < timedelta(seconds=1)
+    assert checkout.checks(run.sha) == []
+    fail(run)
+    settle(run)
+    assert [check["conclusion"] for check in checkout.checks(run.sha)] == ["failure"]
 
 
 def test_output_that_github_finds_too_long_is_sent_shorter(checkout: Checkout, run: Run) -> None:
