@@ -1,7 +1,7 @@
 """Check suites: how GitHub groups check runs by commit and sums them up. No HTTP, no rendering."""
 
 from sandbox.github.git import ZERO
-from sandbox.github.world import App, CheckRun, CheckSuite, Repository, World
+from sandbox.github.world import App, CheckRun, CheckSuite, Repository, Status, World
 
 RUNS_OF_ONE_NAME = 1000
 STALE_SECONDS = 14 * 24 * 3600
@@ -50,6 +50,13 @@ def _branch_at(repository: Repository, sha: str) -> str | None:
 def runs_of(repository: Repository, suite: CheckSuite) -> list[CheckRun]:
     """The suite's check runs, oldest first."""
     return [run for run in repository.check_runs.values() if run.suite is suite]
+
+
+def of_commit(repository: Repository, sha: str) -> tuple[list[CheckRun], list[Status]]:
+    """The newest check runs and statuses of a commit, one for each name."""
+    runs = [run for run in repository.check_runs.values() if run.head_sha == sha]
+    statuses = {one.context: one for one in repository.statuses if one.sha == sha}
+    return latest(runs), list(statuses.values())
 
 
 def latest(runs: list[CheckRun]) -> list[CheckRun]:
