@@ -64,9 +64,9 @@ def _pool() -> ConnectionPool[Connection]:
             kwargs=dict(_CONNECT),
             min_size=0,
             max_size=8,
-            timeout=5,
+            timeout=settings().database_timeout,
             # Longer, and the pool's growing pauses would outlast an outage by minutes.
-            reconnect_timeout=5,
+            reconnect_timeout=settings().database_timeout,
             max_idle=60,
             check=ConnectionPool.check_connection,
             open=True,

@@ -227,6 +227,29 @@ class Settings(BaseSettings):
             description="Seconds between two looks for deliveries that GitHub could not deliver.",
         ),
     ] = 3600
+    grace_days: Annotated[
+        float,
+        Field(ge=0, le=365),
+        _from(
+            "SIGIL_GRACE_DAYS",
+            description="Days that servers go on after the App lost their repository (removed, "
+            "deleted, uninstalled). Until then nothing is lost when it comes back.",
+        ),
+    ] = 3
+    onboarding: Annotated[
+        bool,
+        _from(
+            "SIGIL_ONBOARDING",
+            description="Offer a repository without `mcp.yaml` a pull request that adds one, once.",
+        ),
+    ] = True
+    database_timeout: Annotated[
+        Seconds,
+        _from(
+            "DATABASE_TIMEOUT",
+            description="Seconds to wait for a connection to PostgreSQL before giving up.",
+        ),
+    ] = 5
     retention_days: Annotated[
         int,
         Field(ge=4),

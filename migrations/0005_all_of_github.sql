@@ -73,9 +73,11 @@ ALTER TABLE runs
     ADD COLUMN target_id             bigint REFERENCES mcp_deployments,  -- what a rollback brings back
     ADD COLUMN deploy_settings       jsonb,      -- the `deploy:` that holds; of the base branch for a pull request
     ADD COLUMN remark                text,       -- what happened to it after its end, for its check
+    ADD COLUMN artifact_settled      boolean NOT NULL DEFAULT false,  -- kept by a deployment, or gone
     ADD COLUMN github_deployment_id  bigint,
     ADD COLUMN deployment_reported   text;       -- the deployment status that GitHub has
 ALTER TABLE runs VALIDATE CONSTRAINT runs_kind_check, VALIDATE CONSTRAINT runs_state_check;
+CREATE INDEX runs_unsettled ON runs (finished_at) WHERE NOT artifact_settled AND finished_at IS NOT NULL;
 CREATE INDEX runs_by_pull_request ON runs (repository_id, pull_number, id DESC) WHERE pull_number IS NOT NULL;
 
 -- What has to be asked of GitHub, or said there, outside of a run.

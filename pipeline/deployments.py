@@ -166,3 +166,12 @@ def stop(connection: Connection, repository_id: int, environment: str) -> int:
            WHERE repository_id = %s AND environment = %s AND state IN ('live', 'candidate')""",
         (repository_id, environment),
     ).rowcount
+
+
+def stop_all(connection: Connection, repository_id: int) -> None:
+    """Note that nothing of a repository is wanted any more, in any environment."""
+    connection.execute(
+        """UPDATE mcp_deployments SET state = 'stopped', ended_at = now()
+           WHERE repository_id = %s AND state IN ('live', 'candidate')""",
+        (repository_id,),
+    )

@@ -222,10 +222,13 @@ def _success(run: runs.Run, package: str, tools: int) -> str:
 def _failed(
     context: RunContext, stage: StageName, error: StageError, *, retry: bool = True
 ) -> None:
-    again = retry and error.fault == "ours" and context.run.retries < MAX_RETRIES
-    if again:
-        at = retry_moment(context.run.retries + 1, floor=error.retry_at)
-        run_claims.requeue(context.run, title=f"Waiting: {error.title}", due_at=at, count=True)
+    left = error.held or context.run.retries < MAX_RETRIES
+    if retry and error.fault == "ours" and left:
+        at = error.retry_at if error.held else None
+        at = at or retry_moment(context.run.retries + 1, floor=error.retry_at)
+        run_claims.requeue(
+            context.run, title=f"Waiting: {error.title}", due_at=at, count=not error.held
+        )
         log.warning("run waits", stage=stage, title=error.title, until=at.isoformat())
         return
     _withdraw(context, "failed")

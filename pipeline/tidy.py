@@ -16,6 +16,7 @@ from config.settings import settings
 from pipeline import deployments
 from pipeline.builders.base import Artifact
 from pipeline.hosts.choose import choose_builder, choose_host
+from registry import packages
 
 KEPT_ARTIFACTS = 3
 """Artifacts kept per repository and environment besides the live one, to go back to."""
@@ -68,6 +69,48 @@ def discard_old_artifacts() -> int:
                 "UPDATE mcp_deployments SET discarded = true WHERE id = %s", (deployment_id,)
             )
     return len(rows)
+
+
+def settle_artifacts(*, limit: int = 100) -> int:
+    """Remove what runs have built that never became a deployment, such as the check of a fork, a
+    day after they ended; return how many. Each run is looked at once."""
+    builder = choose_builder(settings())
+    with transaction() as connection:
+        rows = connection.execute(
+            """SELECT r.id, b.result -> 'artifact', EXISTS (
+                       SELECT FROM mcp_deployments d
+                       WHERE d.artifact = b.result -> 'artifact' AND NOT d.discarded)
+               FROM runs r LEFT JOIN run_stages b ON b.run_id = r.id AND b.stage = 'build'
+                    AND b.state = 'succeeded'
+               WHERE NOT r.artifact_settled AND r.finished_at < now() - interval '1 day'
+               ORDER BY r.finished_at LIMIT %s""",
+            (limit,),
+        ).fetchall()
+    discarded = 0
+    for run_id, artifact, deployed in rows:
+        if artifact is not None and not deployed:
+            builder.discard(Artifact.model_validate(artifact))
+            discarded += 1
+        with transaction() as connection:
+            connection.execute("UPDATE runs SET artifact_settled = true WHERE id = %s", (run_id,))
+    return discarded
+
+
+def tear_down_gone() -> list[str]:
+    """End what belongs to repositories that were lost longer ago than the grace period; return
+    their names. Their servers are not wanted any more, and their packages not listed."""
+    with transaction() as connection:
+        rows = connection.execute(
+            """UPDATE repositories SET torn_down_at = now()
+               WHERE gone_at < now() - make_interval(secs => %s) AND torn_down_at IS NULL
+               RETURNING id, owner || '/' || name""",
+            (settings().grace_days * 86_400,),
+        ).fetchall()
+        for repository_id, name in rows:
+            deployments.stop_all(connection, repository_id)
+            packages.mark_deleted(connection, repository_id)
+            log.info("torn down after the grace period", repository=name)
+    return [row[1] for row in rows]
 
 
 def remove_old_folders() -> int:

@@ -67,7 +67,8 @@ def upsert_package(
                    %(categories)s, %(tags)s)
            ON CONFLICT (lower(name)) DO UPDATE
            SET name = excluded.name, title = excluded.title, description = excluded.description,
-               categories = excluded.categories, tags = excluded.tags, updated_at = now()
+               categories = excluded.categories, tags = excluded.tags, updated_at = now(),
+               deleted_at = NULL
            WHERE mcp_packages.repository_id = excluded.repository_id
            RETURNING id""",
         {
@@ -87,7 +88,28 @@ def upsert_package(
             (facts.name,),
         ).fetchone()
         raise NameTaken(owner[0] if owner else "another repository")
+    # What another package was once called is this one's name now.
+    connection.execute("DELETE FROM former_package_names WHERE name = lower(%s)", (facts.name,))
     return int(row[0])
+
+
+def current_name(connection: Connection, name: str) -> str | None:
+    """What the package is called now that once had this name; None when there is none."""
+    row = connection.execute(
+        """SELECT p.name FROM former_package_names f JOIN mcp_packages p ON p.id = f.package_id
+           WHERE f.name = lower(%s)""",
+        (name,),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def mark_deleted(connection: Connection, repository_id: int) -> None:
+    """Take a repository's packages out of the listing. They come back with their repository."""
+    connection.execute(
+        """UPDATE mcp_packages SET deleted_at = now()
+           WHERE repository_id = %s AND deleted_at IS NULL""",
+        (repository_id,),
+    )
 
 
 def publish_version(

@@ -1,6 +1,7 @@
 """The published packages: what each is, where it runs, its versions and tools."""
 
-from flask import Blueprint, abort, render_template
+from flask import Blueprint, abort, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
 from config.database import Connection
 from config.settings import settings
@@ -16,6 +17,7 @@ from pipeline.overview.servers import (
     list_tools,
     list_versions,
 )
+from registry.packages import current_name
 from webhook.page_arguments import shows_private, text
 
 blueprint = Blueprint("servers", __name__)
@@ -31,7 +33,7 @@ def listing() -> str:
 
 
 @blueprint.get("/servers/<owner>/<name>")
-def show(owner: str, name: str) -> str:
+def show(owner: str, name: str) -> str | BaseResponse:
     """One package, with the tools of the version `?version=`; else with those that are served
     (by production, when it is), or of the version published last."""
     if "\0" in owner + name:
@@ -41,7 +43,7 @@ def show(owner: str, name: str) -> str:
         full_name = f"{settings().namespace}.{owner}/{name}"
         package = get_package(connection, full_name, private=shows_private())
         if package is None:
-            abort(404)
+            return _moved(connection, full_name)
         live = sorted(
             list_live_of(connection, [package.id], private=shows_private()),
             key=lambda server: (server.environment != "production", server.environment),
@@ -61,6 +63,15 @@ def show(owner: str, name: str) -> str:
         chosen=chosen,
         tools=tools,
     )
+
+
+def _moved(connection: Connection, full_name: str) -> BaseResponse:
+    """Lead on from a name that the package had before its owner was renamed or changed."""
+    current = current_name(connection, full_name)
+    if current is None or get_package(connection, current, private=shows_private()) is None:
+        abort(404)
+    owner, name = current.removeprefix(f"{settings().namespace}.").split("/")
+    return redirect(url_for("pages.servers.show", owner=owner, name=name), 301)
 
 
 def _tools(

@@ -150,8 +150,9 @@ def clear_up() -> None:
     left behind."""
     try:
         choose_host(settings()).resume()
+        tidy.tear_down_gone()
         tidy.stop_unwanted_servers()
-        discarded = tidy.discard_old_artifacts()
+        discarded = tidy.discard_old_artifacts() + tidy.settle_artifacts()
         folders = tidy.remove_old_folders()
     except StageError as error:
         _log.warning("the host is away, clearing up waits", why=str(error))

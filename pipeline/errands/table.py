@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from config.database import Connection, transaction
 from pipeline import runs
 from pipeline.errands.base import Done, Errand, Kind, handler_of
-from pipeline.github.client import GitHubAway, GitHubRefused, retry_moment
+from pipeline.github.client import GitHubAway, GitHubHeld, GitHubRefused, retry_moment
 
 MAX_ATTEMPTS = 12
 """After that many failures, about an hour, an errand is given up."""
@@ -84,6 +84,9 @@ def work(errand_id: int) -> Done | None:
     bound = log.bind(errand=errand.id, kind=errand.kind)
     try:
         done = handler_of(errand.kind)(errand)
+    except GitHubHeld as error:
+        _hold(errand, str(error), error.retry_at)
+        return None
     except GitHubAway as error:
         if errand.attempts < MAX_ATTEMPTS:
             _postpone(errand, str(error), error.retry_at)
@@ -138,6 +141,15 @@ def _next(errand: Errand) -> tuple[int, ...]:
             (errand.repository.id, errand.kind, errand.subject),
         ).fetchone()
     return (row[0],) if row else ()
+
+
+def _hold(errand: Errand, reason: str, until: datetime) -> None:
+    """Wait for GitHub's limits to have room again; that is no attempt."""
+    with transaction() as connection:
+        connection.execute(
+            "UPDATE errands SET due_at = %s, reason = %s, attempts = attempts - 1 WHERE id = %s",
+            (until, reason, errand.id),
+        )
 
 
 def _postpone(errand: Errand, reason: str, retry_at: datetime | None) -> None:

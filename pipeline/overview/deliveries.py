@@ -65,7 +65,7 @@ class Delivery(DeliveryRow):
     size: int
 
 
-_ROW = """
+_ROW = r"""
     SELECT d.id, d.guid, d.event, d.action, d.state, d.reason, d.repository, d.attempts,
            d.receptions, d.received_at, d.due_at, d.finished_at,
            ARRAY(SELECT r.id FROM runs r JOIN repositories p ON p.id = r.repository_id

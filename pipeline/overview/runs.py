@@ -132,17 +132,25 @@ def list_runs(
 def find_repository(connection: Connection, name: str, *, private: bool = False) -> int | None:
     """The id of the repository that is called `owner/name`, in any case.
 
-    A name that was given to another repository later means the newer one.
+    A name that was given to another repository later means the newer one, and one that nobody has
+    any more the repository that had it.
 
     Args:
         private: Also when it is private.
     """
-    row = connection.execute(
-        """SELECT id FROM repositories
+    row = (
+        connection.execute(
+            """SELECT id FROM repositories
            WHERE lower(owner || '/' || name) = lower(%(name)s) AND (%(private)s OR NOT private)
            ORDER BY state = 'active' DESC, id DESC LIMIT 1""",
-        {"name": name, "private": private},
-    ).fetchone()
+            {"name": name, "private": private},
+        ).fetchone()
+        or connection.execute(
+            """SELECT r.id FROM former_names f JOIN repositories r ON r.id = f.repository_id
+           WHERE f.full_name = lower(%(name)s) AND (%(private)s OR NOT r.private)""",
+            {"name": name, "private": private},
+        ).fetchone()
+    )
     return int(row[0]) if row else None
 
 

@@ -82,7 +82,8 @@ class ToolRow:
 
 @dataclass(frozen=True)
 class Package:
-    """A package with the name of the repository it comes from."""
+    """A package with the name of the repository it comes from. `deleted_at`: since when that
+    repository is gone, and the package is listed no more."""
 
     id: int
     name: str
@@ -91,6 +92,7 @@ class Package:
     categories: list[str]
     tags: list[str]
     repository: str
+    deleted_at: datetime | None
 
 
 _LIVE = """
@@ -139,6 +141,7 @@ PACKAGES = """
     FROM mcp_packages p JOIN repositories r ON r.id = p.repository_id
     WHERE lower(p.name) > lower(%(after)s)
       AND (%(private)s OR NOT p.private) AND (%(private)s OR NOT r.private)
+      AND p.deleted_at IS NULL
     ORDER BY lower(p.name) LIMIT %(limit)s
 """
 
@@ -175,7 +178,7 @@ def get_package(connection: Connection, name: str, *, private: bool = False) -> 
         return cursor.execute(
             """
             SELECT p.id, p.name, p.title, p.description, p.categories, p.tags,
-                   r.owner || '/' || r.name AS repository
+                   r.owner || '/' || r.name AS repository, p.deleted_at
             FROM mcp_packages p JOIN repositories r ON r.id = p.repository_id
             WHERE lower(p.name) = lower(%(name)s) AND (%(private)s OR NOT r.private)
             """,

@@ -44,6 +44,7 @@ class StageError(Exception):
         annotations: Remarks at lines of the repository's files.
         fault: `yours`: final, the author must change something. `ours`: retried with back-off.
         retry_at: For `ours`: not before this moment (GitHub's or Railway's `Retry-After`).
+        held: Nothing is wrong, a limit is used up until `retry_at`: coming back is no retry.
     """
 
     title: str
@@ -51,6 +52,7 @@ class StageError(Exception):
     annotations: tuple[Annotation, ...] = ()
     fault: Literal["yours", "ours"] = "yours"
     retry_at: datetime | None = None
+    held: bool = False
 
     def __str__(self) -> str:
         return self.title

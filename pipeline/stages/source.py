@@ -13,6 +13,7 @@ from pipeline.archive import ArchiveError, extract
 from pipeline.errands.asking import ask_for_head
 from pipeline.github.client import (
     GitHubAway,
+    GitHubHeld,
     GitHubRefused,
     InstallationClient,
     download_tarball,
@@ -50,6 +51,7 @@ def source(context: RunContext) -> SourceResult:
             f"{error}. Sigil tries again by itself.",
             fault="ours",
             retry_at=error.retry_at,
+            held=isinstance(error, GitHubHeld),
         ) from None
     except GitHubRefused as error:
         if error.status in (403, 404) and context.run.retries < _DOUBTS:
