@@ -8,14 +8,27 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from sandbox.github import control, pages, smart_http
+from sandbox.github import control, control_accounts, pages, smart_http
 from sandbox.github.endpoints import OPERATIONS
 from sandbox.github.errors import GitHubError, not_found
 from sandbox.github.identity import Caller, identify
 from sandbox.github.routing import Answer, Call, Endpoint, Services
 from sandbox.github.world import Json
 
-_API_ROOTS = ("app", "apps", "installation", "rate_limit", "repos", "user", "users", "zen")
+_API_ROOTS = (
+    "app",
+    "app-manifests",
+    "apps",
+    "installation",
+    "orgs",
+    "rate_limit",
+    "repos",
+    "repositories",
+    "user",
+    "users",
+    "zen",
+)
+_REPOSITORY = "/repos/<owner>/<repo>"
 _WITH_SLASHES = {"path", "ref", "branch", "basehead", "sha", "tag", "environment_name", "tree_sha"}
 _VERSIONS = ("2022-11-28", "2026-03-10")
 _NO_AGENT = (
@@ -33,6 +46,7 @@ def create_app(services: Services) -> Flask:
         _mount(app, services, endpoint)
     app.register_blueprint(smart_http.blueprint(services))
     app.register_blueprint(control.blueprint(services))
+    app.register_blueprint(control_accounts.blueprint(services))
     app.register_blueprint(pages.blueprint(services))
     app.register_error_handler(HTTPException, _http_error)
     return app
@@ -53,16 +67,28 @@ def _rule(template: str) -> str:
 
 def _mount(app: Flask, services: Services, endpoint: Endpoint) -> None:
     def view(**path: Any) -> Response:
+        if "repository_id" in path and endpoint.template.startswith("/repos/"):
+            path |= _named(services, path.pop("repository_id"))
         return _serve(services, endpoint, path)
 
     name = f"{endpoint.method} {endpoint.template}".replace(".", "·")
     rule = _rule(endpoint.template)
     app.add_url_rule(rule, name, view, methods=[endpoint.method])
+    if rule.startswith(_REPOSITORY):
+        # Where the redirects of a renamed repository lead.
+        numbered = "/repositories/<int:repository_id>" + rule.removeprefix(_REPOSITORY)
+        app.add_url_rule(numbered, name, view, methods=[endpoint.method])
     if rule.endswith("/contents/<path:path>"):
         # The root folder has an empty path, with or without the slash before it.
         root = rule.removesuffix("/<path:path>")
         for variant in (root, root + "/"):
             app.add_url_rule(variant, name, view, methods=[endpoint.method], defaults={"path": ""})
+
+
+def _named(services: Services, number: int) -> dict[str, str]:
+    """Owner and name of a repository by its number; empty when there is none."""
+    found = services.world.repositories.get(number)
+    return {"owner": found.owner.login, "repo": found.name} if found else {"owner": "", "repo": ""}
 
 
 def _serve(services: Services, endpoint: Endpoint, path: dict[str, Any]) -> Response:

@@ -155,6 +155,22 @@ SCHEMAS: dict[str, Json] = {
             "auto_init": _BOOLEAN,
         },
     },
+    "repository-update": {
+        "type": "object",
+        "properties": {
+            "name": _TEXT,
+            "description": _NULLABLE_TEXT,
+            "private": _BOOLEAN,
+            "visibility": {"enum": ["public", "private"]},
+            "default_branch": _TEXT,
+            "archived": _BOOLEAN,
+        },
+    },
+    "transfer": {
+        "type": "object",
+        "required": ["new_owner"],
+        "properties": {"new_owner": _TEXT, "new_name": _TEXT},
+    },
     "access-token": {
         "type": "object",
         "properties": {

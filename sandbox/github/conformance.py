@@ -35,8 +35,8 @@ _ALLOWED = re.compile(
     "|".join(
         (
             # GitHub repeats the status in every refusal (see the answer quoted in
-            # github/docs#35252), its description forgets that for validation errors.
-            r".* 422 response: .*\('status' was unexpected\)",
+            # github/docs#35252), its description forgets that for validation errors and deletions.
+            r".* (403|422) response: .*\('status' was unexpected\)",
             # In this one place the description wants an account to be a user and an enterprise at
             # once (`allOf` for `anyOf`), and its copy of an installation lacks the newest field.
             r"GET /app/installations 200 response: \d+\.account: .*",

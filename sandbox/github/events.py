@@ -32,7 +32,7 @@ class Events:
     def installation(
         self, action: str, installation: Installation, sender: User, repositories: list[Repository]
     ) -> None:
-        """`created`, `deleted`, `suspend` or `unsuspend`."""
+        """`created`, `deleted`, `suspend`, `unsuspend` or `new_permissions_accepted`."""
         payload: Json = {
             "action": action,
             "installation": render.installation(self.world, installation),

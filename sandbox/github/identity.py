@@ -83,7 +83,9 @@ class Caller:
             return False
         if permission == "metadata":
             return True
-        return _LEVELS[self.token.permissions.get(permission, "none")] >= _LEVELS[level]
+        # A permission that the installation lost is lost to the tokens that it has, too.
+        held = [self.token.permissions, self.installation.permissions if self.installation else {}]
+        return all(_LEVELS[one.get(permission, "none")] >= _LEVELS[level] for one in held)
 
 
 def identify(world: World, authorization: Authorization | None) -> Caller:

@@ -94,6 +94,14 @@ class Installer:
         installation.suspended_at = installation.suspended_by = None
         self._announce("unsuspend", installation, user)
 
+    def accept_permissions(self, installation: Installation, user: User) -> None:
+        """Grant what the App asks for by now."""
+        app = installation.app
+        if installation.permissions == app.permissions and installation.events == app.events:
+            return
+        installation.permissions, installation.events = dict(app.permissions), list(app.events)
+        self._announce("new_permissions_accepted", installation, user)
+
     def uninstall(self, installation: Installation, user: User) -> None:
         """Remove the App from the account. A later installation is another one."""
         covered = self._world.repositories_of(installation)

@@ -34,8 +34,7 @@ def fork(
         source.pushed_at,
         parent_id=source.id,
     )
-    with world.lock:
-        world.repositories[number] = repository
+    world.add_repository(repository)
     return repository
 
 

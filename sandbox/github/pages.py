@@ -11,13 +11,14 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox.github import render
+from sandbox.github import pages_pulls, render
 from sandbox.github.endpoints.repositories import new_repository
 from sandbox.github.git import Commit, UnknownObject
 from sandbox.github.installing import Installer
-from sandbox.github.reports import age, latest
+from sandbox.github.reports import age, of_commit
 from sandbox.github.routing import Services
-from sandbox.github.world import CheckRun, Installation, Repository, Status, User
+from sandbox.github.viewing import viewer
+from sandbox.github.world import CheckRun, Installation, Repository
 
 COMMITS_SHOWN = 30
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
@@ -27,10 +28,11 @@ def blueprint(services: Services) -> Blueprint:
     """The pages' routes."""
     routes = Blueprint("pages", __name__, template_folder="templates")
     routes.add_app_template_filter(_render_markdown, "markdown")
-    routes.context_processor(lambda: {"viewer": _viewer(services), "app": services.world.app})
+    routes.context_processor(lambda: {"viewer": viewer(services), "app": services.world.app})
     _add_repository_pages(routes, services)
     _add_check_pages(routes, services)
     _add_installation_pages(routes, services)
+    pages_pulls.add_pages(routes, services)
     return routes
 
 
@@ -39,18 +41,13 @@ def _render_markdown(text: str | None) -> Markup:
     return Markup(_markdown.render(text or ""))  # noqa: S704
 
 
-def _viewer(services: Services) -> User:
-    return next(user for user in services.world.users.values() if user.type == "User")
-
-
 def _repository(services: Services, owner: str, name: str) -> Repository:
-    return services.world.repository(owner, name) or abort(404)
-
-
-def _reports(repository: Repository, sha: str) -> tuple[list[CheckRun], list[Status]]:
-    runs = [run for run in repository.check_runs.values() if run.head_sha == sha]
-    statuses = {one.context: one for one in repository.statuses if one.sha == sha}
-    return latest(runs), list(statuses.values())
+    found = services.world.repository(owner, name)
+    former = None if found else services.world.former(f"{owner}/{name}")
+    if former:
+        rest = request.full_path.removeprefix(f"/{owner}/{name}").rstrip("?")
+        abort(redirect(f"/{former.full_name}{rest}", 301 if request.method == "GET" else 307))
+    return found or abort(404)
 
 
 def _add_repository_pages(routes: Blueprint, services: Services) -> None:
@@ -66,13 +63,13 @@ def _add_repository_pages(routes: Blueprint, services: Services) -> None:
     @routes.post("/new")
     def create() -> BaseResponse:
         name = request.form.get("name", "").strip().replace(" ", "-")
-        viewer = _viewer(services)
-        if not name or services.world.repository(viewer.login, name):
+        user = viewer(services)
+        if not name or services.world.repository(user.login, name):
             abort(422, "A repository needs a name that is not taken yet.")
         repository = new_repository(
-            services.world, viewer, name, private="private" in request.form, description=None
+            services.world, user, name, private="private" in request.form, description=None
         )
-        Installer(services.world, services.events).repository_created(repository, viewer)
+        Installer(services.world, services.events).repository_created(repository, user)
         return redirect(render.page_url(services.world, repository), 303)
 
     @routes.get("/<owner>/<repo>")
@@ -85,7 +82,7 @@ def _add_repository_pages(routes: Blueprint, services: Services) -> None:
         return render_template(
             "repository.html",
             repository=repository,
-            rows=[(commit, *_reports(repository, commit.sha)) for commit in commits],
+            rows=[(commit, *of_commit(repository, commit.sha)) for commit in commits],
             tips=_names(repository),
             clone_url=f"{render.page_url(services.world, repository)}.git",
             installation=services.world.installation_on(repository),
@@ -98,7 +95,7 @@ def _add_repository_pages(routes: Blueprint, services: Services) -> None:
             commit = repository.git.commit(sha)
         except UnknownObject:
             abort(404)
-        runs, statuses = _reports(repository, commit.sha)
+        runs, statuses = of_commit(repository, commit.sha)
         return render_template(
             "commit.html", repository=repository, commit=commit, runs=runs, statuses=statuses
         )
@@ -141,7 +138,7 @@ def _add_check_pages(routes: Blueprint, services: Services) -> None:
         if run.status != "completed":
             abort(422, "A check run that is not finished cannot be run again.")
         run.suite.status, run.suite.conclusion = "queued", None
-        services.events.check_run("rerequested", repository, _viewer(services), run)
+        services.events.check_run("rerequested", repository, viewer(services), run)
         return redirect(request.path.removesuffix("/rerequest"), 303)
 
     @routes.post("/<owner>/<repo>/runs/<int:number>/actions/<identifier>")
@@ -150,7 +147,7 @@ def _add_check_pages(routes: Blueprint, services: Services) -> None:
         if identifier not in {action["identifier"] for action in run.actions}:
             abort(404)
         services.events.check_run(
-            "requested_action", repository, _viewer(services), run, identifier=identifier
+            "requested_action", repository, viewer(services), run, identifier=identifier
         )
         return redirect(request.path.split("/actions/")[0], 303)
 
@@ -169,27 +166,43 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
     @routes.get("/apps/<slug>/installations/new")
     def choose(slug: str) -> str:
         app = services.world.app_named(slug) or abort(404)
-        repositories = list(services.world.all_repositories())
-        return render_template("install.html", app=app, repositories=repositories)
+        world, user = services.world, viewer(services)
+        return render_template(
+            "install.html",
+            app=app,
+            repositories=[
+                one for one in world.all_repositories() if world.administers(user, one.owner)
+            ],
+            accounts=[one for one in world.users.values() if world.administers(user, one)],
+        )
 
     @routes.post("/apps/<slug>/installations/new")
     def install(slug: str) -> BaseResponse:
-        """Fields: `repository=owner/name` (several) or `repository_selection=all`."""
+        """Fields: `repository=owner/name` (several), or `repository_selection=all` and, for
+        another account than one's own, `account`.
+        """
         names = [name.partition("/") for name in request.form.getlist("repository")]
         everything = request.form.get("repository_selection") == "all"
         app = services.world.app_named(slug) or abort(404)
         if not names and not everything:
             abort(422, "Choose at least one repository.")
         chosen = [_repository(services, owner, name) for owner, _, name in names]
-        viewer = _viewer(services)
-        account = chosen[0].owner if chosen else viewer
-        return answer(installer.install(app, account, chosen, viewer, everything=everything))
+        user = viewer(services)
+        account = services.world.user(request.form.get("account", "")) or user
+        account = chosen[0].owner if chosen else account
+        if not services.world.administers(user, account):
+            abort(404)
+        return answer(installer.install(app, account, chosen, user, everything=everything))
 
     @routes.get("/settings/installations/<int:number>")
     def settings(number: int) -> str:
         installation = services.world.installations.get(number) or abort(404)
         covered = services.world.repositories_of(installation)
-        owned = [one for one in services.world.all_repositories() if one not in covered]
+        owned = [
+            one
+            for one in services.world.all_repositories()
+            if one not in covered and one.owner is installation.account
+        ]
         return render_template(
             "installation.html",
             app=installation.app,
@@ -200,22 +213,24 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/settings/installations/<int:number>/<verb>")
     def change(number: int, verb: str) -> BaseResponse:
-        """`add` and `remove` (with `repository`), `suspend`, `unsuspend`, `uninstall`."""
+        """`add`, `remove` (with `repository`), `suspend`, `unsuspend`, `accept`, `uninstall`."""
         installation = services.world.installations.get(number) or abort(404)
         names = [name.partition("/") for name in request.form.getlist("repository")]
         chosen = [_repository(services, owner, name) for owner, _, name in names]
-        viewer = _viewer(services)
+        user = viewer(services)
         match verb:
             case "add":
-                installer.add(installation, chosen, viewer)
+                installer.add(installation, chosen, user)
             case "remove":
-                installer.remove(installation, chosen, viewer)
+                installer.remove(installation, chosen, user)
             case "suspend":
-                installer.suspend(installation, viewer)
+                installer.suspend(installation, user)
             case "unsuspend":
-                installer.unsuspend(installation, viewer)
+                installer.unsuspend(installation, user)
+            case "accept":
+                installer.accept_permissions(installation, user)
             case "uninstall":
-                installer.uninstall(installation, viewer)
+                installer.uninstall(installation, user)
             case _:
                 abort(404)
         return answer(None if verb == "uninstall" else installation)

@@ -105,6 +105,16 @@ def organization(world: World, account: User) -> Json:
     }
 
 
+def renamed_account(world: World, account: User) -> Json:
+    """An account in the event that tells of its new name."""
+    described = user(world, account)
+    if account.type == "Organization":
+        described = organization(world, account)
+        described |= {"html_url": f"{world.url}/{account.login}", "type": account.type}
+        described["description"] = None
+    return described | {"created_at": account.created_at, "updated_at": world.clock.stamp()}
+
+
 def profile(world: World, account: User) -> Json:
     """An account, as its own page shows it (`public-user`)."""
     owned = sum(repository.owner is account for repository in world.all_repositories())
@@ -192,6 +202,8 @@ def full_repository(world: World, item: Repository, *, role: str) -> Json:
         "network_count": len(network.forks(world, item)),
         "subscribers_count": 0,
     }
+    if item.owner.type == "Organization":
+        rendered["organization"] = user(world, item.owner)
     above = network.parent(world, item)
     if above:
         rendered["parent"] = repository(world, above)

@@ -100,7 +100,8 @@ class Call:
         name = f"{self.path['owner']}/{self.path['repo']}"
         found = self.world.repository(self.path["owner"], self.path["repo"])
         former = self.world.former(name) if found is None else None
-        if former is None or (former.private and not self.caller.reaches(former)):
+        hidden = former and former.private and not self.caller.reaches(former)
+        if former is None or (hidden and not self.caller.app):
             return found
         rest = self.url.removeprefix(f"{self.world.url}/repos/{name}")
         query = f"?{urlencode(list(self.query.items(multi=True)))}" if self.query else ""

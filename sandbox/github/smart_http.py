@@ -63,6 +63,8 @@ def _serve(services: Services, owner: str, repo: str, path: str, service: str) -
         except GitHubError as refusal:
             return Response(refusal.message, refusal.status, mimetype="text/plain")
     try:
+        if former := _former(services, owner, repo):
+            return former
         repository, caller = _admit(services, owner, repo, write=service == "git-receive-pack")
     except Refusal as refusal:
         headers = {"WWW-Authenticate": 'Basic realm="GitHub"'} if refusal.status == 401 else {}
@@ -70,6 +72,16 @@ def _serve(services: Services, owner: str, repo: str, path: str, service: str) -
     if path == "git-receive-pack":
         return _push(services, repository, caller)
     return _streamed(_backend(repository, path, caller, _request_file()))
+
+
+def _former(services: Services, owner: str, repo: str) -> Response | None:
+    """A redirect, when the repository had that name before."""
+    world, name = services.world, repo.removesuffix(".git")
+    former = world.former(f"{owner}/{name}") if world.repository(owner, name) is None else None
+    if former is None or (former.private and request.authorization is None):
+        return None
+    url = request.url.replace(f"/{owner}/{repo}/", f"/{former.full_name}.git/", 1)
+    return Response(status=301 if request.method == "GET" else 307, headers={"Location": url})
 
 
 def _admit(services: Services, owner: str, repo: str, *, write: bool) -> tuple[Repository, Caller]:
@@ -87,6 +99,8 @@ def _admit(services: Services, owner: str, repo: str, *, write: bool) -> tuple[R
     if not allowed and (write or repository.private):
         words = f"Permission to {repository.full_name}.git denied to {caller.account.login}."
         raise Refusal(403, words)
+    if write and repository.archived:
+        raise Refusal(403, "This repository was archived so it is read-only.")
     return repository, caller
 
 

@@ -213,6 +213,8 @@ class World:
         self.repositories: dict[int, Repository] = {}
         # `owner/name` in small letters → the repository that had that name before.
         self.former_names: dict[str, int] = {}
+        # Repository → the person who was asked to take it, and its name there.
+        self.transfers: dict[int, tuple[User, str]] = {}
         self.installations: dict[int, Installation] = {}
         self.former_installations: deque[Installation] = deque(maxlen=100)
         # The first one is there from the beginning.
@@ -299,6 +301,18 @@ class World:
                 if repository.full_name.lower() == wanted
             ]
         return found[0] if found else None
+
+    def add_repository(self, repository: Repository) -> None:
+        """A new repository. What had its name before is not found by that name any more."""
+        with self.lock:
+            self.repositories[repository.id] = repository
+            self.former_names.pop(repository.full_name.lower(), None)
+
+    def renamed(self, former: str, repository: Repository) -> None:
+        """Remember the full name that a repository had, and that it has a new one."""
+        with self.lock:
+            self.former_names[former.lower()] = repository.id
+            self.former_names.pop(repository.full_name.lower(), None)
 
     def former(self, full_name: str) -> Repository | None:
         """The repository that had that full name before, unless another one has it by now."""

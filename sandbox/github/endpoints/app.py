@@ -3,6 +3,7 @@
 from sandbox.github import bodies, render
 from sandbox.github.clock import stamp
 from sandbox.github.errors import GitHubError, not_found
+from sandbox.github.installing import Installer
 from sandbox.github.routing import Answer, Call, endpoint
 from sandbox.github.world import AccessToken, Installation, Json, Repository
 
@@ -36,6 +37,27 @@ def list_installations(call: Call) -> Answer:
 def get_installation(call: Call) -> Answer:
     """One installation."""
     return Answer(render.installation(call.world, _installation(call)))
+
+
+@endpoint("DELETE", "/app/installations/{installation_id}", audience="app")
+def delete_installation(call: Call) -> Answer:
+    """The App takes itself from an account."""
+    Installer(call.world, call.events).uninstall(_installation(call), call.caller.account)
+    return Answer(status=204)
+
+
+@endpoint("PUT", "/app/installations/{installation_id}/suspended", audience="app")
+def suspend_installation(call: Call) -> Answer:
+    """The App lets an installation rest."""
+    Installer(call.world, call.events).suspend(_installation(call), call.caller.account)
+    return Answer(status=204)
+
+
+@endpoint("DELETE", "/app/installations/{installation_id}/suspended", audience="app")
+def unsuspend_installation(call: Call) -> Answer:
+    """The App wakes an installation."""
+    Installer(call.world, call.events).unsuspend(_installation(call), call.caller.account)
+    return Answer(status=204)
 
 
 @endpoint("GET", "/repos/{owner}/{repo}/installation", audience="app")

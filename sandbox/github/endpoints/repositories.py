@@ -16,8 +16,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 def create_repository(call: Call) -> Answer:
     """A new repository of the calling user, empty unless `auto_init`."""
     bodies.check("repository", call.body)
-    # GitHub replaces what a name may not contain rather than refuse it.
-    name = _NOT_IN_NAMES.sub("-", call.body["name"])
+    name = proper_name(call.body["name"])
     if call.world.repository(call.user.login, name) or name in (".", "..") or not name:
         taken = {
             "resource": "Repository",
@@ -40,6 +39,11 @@ def create_repository(call: Call) -> Answer:
     return Answer(render.full_repository(call.world, repository, role="admin"), 201)
 
 
+def proper_name(name: str) -> str:
+    """A repository's name: GitHub replaces what it may not contain rather than refuse it."""
+    return _NOT_IN_NAMES.sub("-", name)
+
+
 def new_repository(
     world: World, owner: User, name: str, *, private: bool, description: str | None
 ) -> Repository:
@@ -48,8 +52,7 @@ def new_repository(
     git = Git(world.folder / "repositories" / f"{number}.git")
     git.create()
     repository = Repository(number, name, owner, private, description, git, now, now, now)
-    with world.lock:
-        world.repositories[number] = repository
+    world.add_repository(repository)
     return repository
 
 
