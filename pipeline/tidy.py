@@ -96,6 +96,30 @@ def settle_artifacts(*, limit: int = 100) -> int:
     return discarded
 
 
+_STALE_DAYS = 13
+"""GitHub turns a check run that was open for 14 days into `stale` by itself, without a word why."""
+
+
+def close_stale_runs() -> int:
+    """Cancel runs that nothing has taken for almost two weeks, such as those of an installation that
+    stays suspended, and say again what GitHub would not hear; return how many."""
+    with transaction() as connection:
+        ended = connection.execute(
+            """UPDATE runs SET state = 'cancelled', finished_at = now(), revision = revision + 1,
+                      title = 'Cancelled: it waited for too long', report_due_at = now()
+               WHERE state = 'queued' AND created_at < now() - make_interval(days => %(days)s)""",
+            {"days": _STALE_DAYS},
+        ).rowcount
+        again = connection.execute(
+            """UPDATE runs SET revision = revision + 1, report_due_at = now(), report_attempts = 0
+               WHERE report_error IS NOT NULL AND finished_at IS NOT NULL
+                 AND reported_revision >= revision AND report_due_at < now() - interval '1 day'
+                 AND finished_at > now() - make_interval(days => %(days)s)""",
+            {"days": _STALE_DAYS},
+        ).rowcount
+    return ended + again
+
+
 def tear_down_gone() -> list[str]:
     """End what belongs to repositories that were lost longer ago than the grace period; return
     their names. Their servers are not wanted any more, and their packages not listed."""

@@ -15,7 +15,11 @@ from pipeline.drain import Processed, process_next
 from pipeline.errands import handlers  # noqa: F401 - fills the table of handlers
 from pipeline.errands import table as errands
 from pipeline.github import report as github_report
+from pipeline.github.client import GitHubAway
 from pipeline.hosts.choose import choose_host
+from pipeline.reconcile import repositories
+from pipeline.reconcile.installations import reconcile_installations
+from pipeline.reconcile.servers import reconcile_servers
 from pipeline.stages.base import StageError
 from workers import queues
 
@@ -25,6 +29,7 @@ _log = structlog.stdlib.get_logger(__name__)
 _DRAIN_SECONDS = 20
 _RETENTION_BATCH = 1000
 _BUSY_RINGS = 20
+_RECONCILE_SECONDS = 600
 
 
 def drain() -> None:
@@ -145,6 +150,39 @@ def _ring_for(queue: str, enqueue: Callable[[int], None], due: Sequence[int]) ->
         _ring(enqueue, row_id)
 
 
+def _start_all(run_ids: Sequence[int]) -> None:
+    for run_id in run_ids:
+        _ring(queues.enqueue_report, run_id)
+        _ring(queues.enqueue_run, run_id)
+
+
+def reconcile() -> None:
+    """Compare GitHub, and the servers, with what we know, and ask for what is missing."""
+    try:
+        for errand_id in reconcile_installations():
+            _ring(queues.enqueue_errand, errand_id)
+        _reconcile_repositories()
+        tidy.close_stale_runs()
+        _start_all(reconcile_servers(revive_crashed=True))
+    except GitHubAway as error:
+        _log.warning("GitHub is away, reconciling waits", why=str(error))
+    except StageError as error:
+        _log.warning("the host is away, reconciling waits", why=str(error))
+
+
+def _reconcile_repositories() -> None:
+    """The repositories that were not compared for longest, as many as the time allows."""
+    deadline = time.monotonic() + _RECONCILE_SECONDS
+    pause = settings().recovery_interval * 0.9
+    while time.monotonic() < deadline:
+        with transaction() as connection:
+            due = repositories.due(connection, older_than=pause, limit=1)
+        if not due:
+            return
+        for errand_id in repositories.reconcile_repository(due[0]):
+            _ring(queues.enqueue_errand, errand_id)
+
+
 def clear_up() -> None:
     """Bring back servers that should run, stop those that nothing wants, and remove what old runs
     left behind."""
@@ -152,6 +190,7 @@ def clear_up() -> None:
         choose_host(settings()).resume()
         tidy.tear_down_gone()
         tidy.stop_unwanted_servers()
+        _start_all(reconcile_servers())
         discarded = tidy.discard_old_artifacts() + tidy.settle_artifacts()
         folders = tidy.remove_old_folders()
     except StageError as error:

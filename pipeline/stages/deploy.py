@@ -3,7 +3,7 @@
 import re
 
 from pipeline import deployments
-from pipeline.hosts.base import DeploymentSpec
+from pipeline.hosts.spec import server_labels, server_spec
 from pipeline.stages.base import Result
 from pipeline.stages.build import BuildResult
 from pipeline.stages.context import RunContext
@@ -26,20 +26,16 @@ def deploy(context: RunContext) -> DeployResult:
     """
     manifest = context.result("manifest", ManifestResult).read()
     artifact = context.result("build", BuildResult).artifact
-    spec = DeploymentSpec(
-        name=server_name(context, manifest.name),
-        artifact=artifact,
-        port=manifest.transport.port,
-        path=manifest.transport.path,
-        env=manifest.env or {},
-        memory=manifest.resources.memory,
-        cpu=manifest.resources.cpu,
-        labels={
-            "sigil.instance": context.instance,
-            "sigil.repository": context.repository.full_name,
-            "sigil.environment": context.run.environment,
-            "sigil.run": str(context.run.id),
-        },
+    spec = server_spec(
+        server_name(context, manifest.name),
+        manifest,
+        artifact,
+        labels=server_labels(
+            instance=context.instance,
+            repository=context.repository.full_name,
+            environment=context.run.environment,
+            run_id=context.run.id,
+        ),
     )
     context.stop.check()
     deployments.announce(context.run, host=context.host.name, name=spec.name, artifact=artifact)
