@@ -20,6 +20,8 @@ from config.settings import SettingsError, settings
 
 LOOK_AGAIN = 2.0
 """Seconds between two looks whether another webhook secret was stored, at most one in so many."""
+# GitHub's first ping and its repetition may be this near to each other, and the App stored between.
+_LOOK_FOR_THE_FIRST = 0.2
 
 
 class NotSetUp(SettingsError):
@@ -195,13 +197,13 @@ class _Memory:
         raise self._trouble
 
     def _look(self) -> None:
-        now = time.monotonic()
-        if self._looked is not None and now - self._looked < LOOK_AGAIN:
+        pause = _LOOK_FOR_THE_FIRST if isinstance(self._trouble, NotSetUp) else LOOK_AGAIN
+        if self._looked is not None and time.monotonic() - self._looked < pause:
             return
         try:
             with transaction() as connection:
                 _, credentials = _opened(connection)
-            self._known = (credentials.webhook_secret.encode(),)
+            self._known, self._trouble = (credentials.webhook_secret.encode(),), None
         except SettingsError as error:
             self._known, self._trouble = (), error
         except psycopg.OperationalError as error:

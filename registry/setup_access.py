@@ -80,6 +80,11 @@ def opens(connection: Connection, key_hash: bytes) -> bool:
     return row is not None and (now == "open" or bool(row[0]))
 
 
+def one_at_a_time(connection: Connection) -> None:
+    """Let no other request store an App until the end of the transaction; reading goes on."""
+    connection.execute("LOCK TABLE github_app IN SHARE ROW EXCLUSIVE MODE")
+
+
 def close(connection: Connection) -> None:
     """The setup succeeded: no key opens it again, and no other browser comes back."""
     connection.execute("UPDATE setup_tokens SET used_at = now() WHERE used_at IS NULL")

@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.github_fixture",
     "tests.requirements_plugin",
     "tests.servers_fixture",
+    "tests.setup_fixture",
     "tests.stack_fixture",
 ]
 

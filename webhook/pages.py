@@ -18,7 +18,7 @@ from pipeline.overview.runs import list_runs
 from pipeline.overview.servers import list_live
 from pipeline.overview.totals import Totals, read_totals
 from registry.snippets import client_snippet
-from webhook import delivery_pages, page_errors, run_pages, server_pages, views
+from webhook import app_setup, delivery_pages, page_errors, run_pages, server_pages, views
 from webhook.metrics import scrape
 from webhook.page_arguments import shows_private
 from webhook.parts import Doorbell, Part, read_doorbell, read_host
@@ -38,6 +38,7 @@ blueprint = Blueprint(
 blueprint.register_blueprint(run_pages.blueprint)
 blueprint.register_blueprint(delivery_pages.blueprint)
 blueprint.register_blueprint(server_pages.blueprint)
+blueprint.register_blueprint(app_setup.blueprint)
 page_errors.install(blueprint)
 
 for _filter in (
