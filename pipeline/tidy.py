@@ -101,8 +101,8 @@ _STALE_DAYS = 13
 
 
 def close_stale_runs() -> int:
-    """Cancel runs that nothing has taken for almost two weeks, such as those of an installation that
-    stays suspended, and say again what GitHub would not hear; return how many."""
+    """Cancel runs that nothing has taken for almost two weeks, such as those of an installation
+    that stays suspended, and say again what GitHub would not hear; return how many."""
     with transaction() as connection:
         ended = connection.execute(
             """UPDATE runs SET state = 'cancelled', finished_at = now(), revision = revision + 1,

@@ -19,6 +19,7 @@ from pipeline.github.client import GitHubAway
 from pipeline.hosts.choose import choose_host
 from pipeline.reconcile import repositories
 from pipeline.reconcile.installations import reconcile_installations
+from pipeline.reconcile.previews import look_again_at_closed
 from pipeline.reconcile.servers import reconcile_servers
 from pipeline.stages.base import StageError
 from workers import queues
@@ -168,6 +169,12 @@ def reconcile() -> None:
         _log.warning("GitHub is away, reconciling waits", why=str(error))
     except StageError as error:
         _log.warning("the host is away, reconciling waits", why=str(error))
+
+
+def sweep_previews() -> None:
+    """Take down what is left of the previews of closed pull requests."""
+    for errand_id in look_again_at_closed():
+        _ring(queues.enqueue_errand, errand_id)
 
 
 def _reconcile_repositories() -> None:

@@ -126,7 +126,7 @@ def _open_pulls(
 def _ask_for_pulls(
     connection: Connection, repository: runs.Repository, opened: dict[int, tuple[str, bool]]
 ) -> list[int]:
-    """Ask for pull requests that are not as we know them, and for those whose end left something."""
+    """Ask for pull requests that are not as we know them, or whose end has left something."""
     rows = connection.execute(
         """SELECT number, head_sha, draft, state FROM pull_requests
            WHERE repository_id = %s AND retired_at IS NULL""",
