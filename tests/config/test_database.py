@@ -27,6 +27,7 @@ def test_an_error_rolls_the_transaction_back(database_url: str) -> None:
         assert connection.execute("SELECT count(*) FROM workspaces").fetchone() == (0,)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_long_outage_ends_when_postgresql_is_back(database_url: str, postgres: Postgres) -> None:
     with transaction() as connection:
         connection.execute("SELECT 1")

@@ -48,6 +48,7 @@ def test_a_log_that_never_ends_is_cut_and_says_so(
     assert "not kept" in lines[9]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_lines_wait_while_postgresql_is_away(database_url: str, postgres: Postgres) -> None:
     run_id = _run()
     with RunLog(run_id) as log:

@@ -129,6 +129,7 @@ def test_each_command_explains_itself() -> None:
         assert "Usage: " in helped.stdout
 
 
+@pytest.mark.usefixtures("impatient")
 def test_postgresql_away_is_said_without_a_traceback(postgres: Postgres) -> None:
     postgres.stop()
     try:

@@ -113,6 +113,7 @@ def test_another_process_gives_the_same_figures(client: FlaskClient) -> None:
     assert one == other == 1
 
 
+@pytest.mark.usefixtures("impatient")
 def test_without_postgresql_the_rest_is_still_told(client: FlaskClient, postgres: Postgres) -> None:
     database.close_pool()
     postgres.stop()

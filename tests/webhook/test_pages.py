@@ -34,7 +34,9 @@ def client(
 
 
 @pytest.fixture
-def without_postgres(client: FlaskClient, postgres: Postgres) -> Iterator[FlaskClient]:
+def without_postgres(
+    impatient: None, client: FlaskClient, postgres: Postgres
+) -> Iterator[FlaskClient]:
     """The pages while PostgreSQL is stopped."""
     database.close_pool()
     postgres.stop()

@@ -105,6 +105,7 @@ def test_a_drain_goes_on_while_redis_is_away(redis_server: EmbeddedRedis, redis_
     assert waiting(redis_url, queues.RUNS) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_drain_ends_quietly_while_postgresql_is_away(postgres: Postgres) -> None:
     guid = deliver()
     postgres.stop()
