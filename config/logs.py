@@ -26,7 +26,9 @@ _SECRET = re.compile(
     r"|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
-    r"|sha256=[0-9a-f]{64})",
+    r"|sha256=[0-9a-f]{64}"
+    # GitHub's temporary codes, in the address to which it leads a browser back.
+    r"|(?<=[?&]code=)[A-Za-z0-9_-]+)",
     re.DOTALL,
 )
 _SECRET_KEY = re.compile(

@@ -1,8 +1,8 @@
 """`/setup`: creates the GitHub App by GitHub's manifest flow, and shows whether it works.
 
 Open only while there is no App, or to a key that may replace it, and only to a browser that has
-shown a setup key. No secret is ever on a page or in an address of ours, but for the key in the link
-that the operator opens: it is taken out of the address at once.
+shown a setup key. No secret is ever on a page, nor in an address that this Sigil makes: the key in
+the operator's link stands behind its `#`, which a browser keeps to itself.
 """
 
 import json
@@ -40,8 +40,6 @@ def _keep_nothing(response: Response) -> Response:
 @blueprint.get("")
 def start() -> BaseResponse:
     """The form for the App; for a stranger the one for the key; afterwards, that it is closed."""
-    if "key" in request.args:
-        return _enter(request.args["key"])
     with transaction() as connection:
         visitor = setup_session.admitted(connection)
         stance = setup_access.stance(connection)
@@ -50,7 +48,7 @@ def start() -> BaseResponse:
                 connection, browser=visitor.browser, ring=settings().key_ring()
             )
     if visitor is None:
-        return _closed(stance) if stance != "open" else _ask_for_key()
+        return _ask_for_key() if stance == "open" else _closed(stance)
     if waiting:
         return _trouble("waiting", visitor)
     wish = Wish("", "", settings().public_url, anybody=False)
@@ -59,18 +57,14 @@ def start() -> BaseResponse:
 
 @blueprint.post("/key")
 def enter() -> BaseResponse:
-    """Takes the setup key from the form."""
+    """Takes the setup key: typed in, or taken by the page from behind the `#` of its address."""
     setup_session.check_site()
-    return _enter(request.form.get("key", ""))
-
-
-def _enter(key: str) -> BaseResponse:
-    digest = setup_access.hashed(key.strip())
+    digest = setup_access.hashed(request.form.get("key", "").strip())
     with transaction() as connection:
         known = setup_access.opens(connection, digest)
         stance = setup_access.stance(connection)
     if not known:
-        return _closed(stance) if stance != "open" else _ask_for_key(wrong=True)
+        return _ask_for_key(wrong=True) if stance == "open" else _closed(stance, wrong=True)
     answer = make_response(redirect("/setup", 303))
     setup_session.remember(answer, digest)
     return answer
@@ -243,8 +237,8 @@ def _form(visitor: Visitor, wish: Wish, wrong: dict[str, str], *, replaces: bool
     return Response(page, 422 if wrong else 200)
 
 
-def _closed(stance: setup_access.Stance) -> BaseResponse:
-    return Response(render_template("pages/setup_closed.html", stance=stance), 410)
+def _closed(stance: setup_access.Stance, *, wrong: bool = False) -> BaseResponse:
+    return Response(render_template("pages/setup_closed.html", stance=stance, wrong=wrong), 410)
 
 
 _STATUS = {"waiting": 200, "away": 503, "stranger": 400, "no_code": 400, "used": 410}

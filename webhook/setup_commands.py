@@ -1,7 +1,5 @@
 """`flask --app webhook setup-link` and `seal-again`: the operator's side of the GitHub App."""
 
-from urllib.parse import urlencode
-
 import click
 
 from config.settings import SettingsError, settings
@@ -25,10 +23,11 @@ def setup_link(replace: bool) -> None:
                 "There is a GitHub App already. --replace prints a link that replaces it."
             )
         key = setup_access.new_key(connection, replaces=replace)
-    click.echo(f"{settings().public_url}/setup?{urlencode({'key': key})}")
+    click.echo(f"{settings().public_url}/setup#{key}")
     click.echo(
         f"It opens the setup once, within {setup_access.KEY_MINUTES} minutes. Where the address is "
-        "another one, replace the part before /setup.",
+        "another one, replace the part before /setup. What stands behind # is the setup key, which "
+        "the page asks for when scripts do not run.",
         err=True,
     )
 

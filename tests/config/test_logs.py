@@ -127,3 +127,8 @@ def test_a_bug_reaches_sentry_without_any_secret(sentry: list[bytes]) -> None:
 def test_without_a_dsn_nothing_is_sent() -> None:
     configure_sentry()
     assert not sentry_sdk.get_client().is_active()
+
+
+def test_a_temporary_code_of_github_is_taken_out_of_an_address() -> None:
+    line = '"GET /setup/callback?code=a180b1a3d263c81bc6441d7b&state=abc HTTP/1.1" 303'
+    assert redact(line) == f'"GET /setup/callback?code={REDACTED}&state=abc HTTP/1.1" 303'

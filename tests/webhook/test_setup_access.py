@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from flask.testing import FlaskClient, FlaskCliRunner
@@ -38,14 +38,14 @@ def printed_link(runner: FlaskCliRunner, *options: str) -> str:
     return done.stdout.strip()
 
 
-def path_of(link: str) -> str:
-    parts = urlsplit(link)
-    return f"{parts.path}?{parts.query}"
+def key_of(link: str) -> str:
+    return urlsplit(link).fragment
 
 
 def get_in(client: FlaskClient, runner: FlaskCliRunner, *options: str) -> str:
     """Open a printed link; return the token of the form behind it."""
-    opened = client.get(path_of(printed_link(runner, *options)))
+    key = key_of(printed_link(runner, *options))
+    opened = client.post("/setup/key", data={"key": key})
     assert (opened.status_code, opened.location) == (303, "/setup")
     page = client.get("/setup")
     assert page.status_code == 200
@@ -72,21 +72,17 @@ def test_a_stranger_is_asked_for_a_key_and_learns_nothing_else(client: FlaskClie
 @pytest.mark.parametrize("key", ["", "wrong", "x" * 5000, "\0", "é"])
 def test_a_wrong_key_does_not_open(client: FlaskClient, runner: FlaskCliRunner, key: str) -> None:
     printed_link(runner)
-    for answer in (
-        client.post("/setup/key", data={"key": key}),
-        client.get("/setup", query_string={"key": key}),
-    ):
-        assert answer.status_code == 403
-        assert "does not open the setup" in answer.text
-        assert not answer.headers.getlist("Set-Cookie")
+    answer = client.post("/setup/key", data={"key": key})
+    assert answer.status_code == 403
+    assert "does not open the setup" in answer.text
+    assert not answer.headers.getlist("Set-Cookie")
 
 
-def test_a_printed_link_opens_and_its_key_leaves_the_address(
+def test_the_key_of_a_printed_link_opens_and_is_nowhere_else(
     client: FlaskClient, runner: FlaskCliRunner
 ) -> None:
-    link = printed_link(runner)
-    key = parse_qs(urlsplit(link).query)["key"][0]
-    opened = client.get(path_of(link))
+    key = key_of(printed_link(runner))
+    opened = client.post("/setup/key", data={"key": key})
     assert opened.location == "/setup"
     assert opened.headers["Cache-Control"] == "no-store"
     assert opened.headers["Referrer-Policy"] == "no-referrer"
@@ -109,8 +105,9 @@ def test_the_cookie_is_for_https_where_the_page_is(
     monkeypatch.setenv("SIGIL_PUBLIC_URL", "https://sigil.example.com")
     settings.cache_clear()
     link = printed_link(runner)
-    assert link.startswith("https://sigil.example.com/setup?key=")
-    opened = client.get(path_of(link), base_url="http://sigil.example.com")
+    assert link.startswith("https://sigil.example.com/setup#")
+    form = {"key": key_of(link)}
+    opened = client.post("/setup/key", data=form, base_url="http://sigil.example.com")
     assert "Secure" in opened.headers["Set-Cookie"]
 
 
@@ -173,12 +170,11 @@ def test_a_key_that_replaces_opens_it_again(client: FlaskClient, runner: FlaskCl
 def test_with_an_app_of_variables_it_is_closed_for_every_key(
     client: FlaskClient, runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = path_of(printed_link(runner, "--replace"))
+    key = key_of(printed_link(runner, "--replace"))
     monkeypatch.setenv("GITHUB_WEBHOOK_SECRETS", "a-secret-of-some-length")
     monkeypatch.setenv("SIGIL_KEYS", "")
     settings.cache_clear()
-    for path in (link, "/setup"):
-        closed = client.get(path)
+    for closed in (client.get("/setup"), client.post("/setup/key", data={"key": key})):
         assert closed.status_code == 410
         assert "GITHUB_APP_ID" in closed.text
     assert "GITHUB_APP_ID is not set" in client.get("/setup/app").text
@@ -304,7 +300,7 @@ def test_the_operator_seals_again_with_a_new_key(
 
 
 def test_only_the_hash_of_a_key_is_kept(runner: FlaskCliRunner) -> None:
-    key = parse_qs(urlsplit(printed_link(runner)).query)["key"][0]
+    key = key_of(printed_link(runner))
     with transaction() as connection:
         assert connection.execute("SELECT hash FROM setup_tokens").fetchall() == [(hashed(key),)]
 

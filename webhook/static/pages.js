@@ -246,6 +246,18 @@ class Log {
 
 for (const form of document.querySelectorAll("form[data-pass-on]")) form.requestSubmit();
 
+// The setup key stands behind the # of the operator's link, so that no server's log has it
+
+function takeKey() {
+  const field = document.querySelector("input[data-key]");
+  if (!field || location.hash.length < 2) return;
+  field.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  field.form.requestSubmit();
+}
+takeKey();
+addEventListener("hashchange", takeKey);
+
 tick();
 setInterval(tick, SECOND);
 offerCopies(document);
