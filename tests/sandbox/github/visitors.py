@@ -51,9 +51,11 @@ def app_jwt(
 class Tree:
     """A work tree with git in it."""
 
-    def __init__(self, folder: Path, github: GitHubStandIn, full_name: str) -> None:
+    def __init__(
+        self, folder: Path, github: GitHubStandIn, full_name: str, *, token: str | None = None
+    ) -> None:
         self.folder = folder
-        self._remote = github.git_url(full_name)
+        self.remote = github.git_url(full_name, token)
         folder.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("config", "user.name", "Octocat")
@@ -78,8 +80,8 @@ class Tree:
         return self.git("rev-parse", "HEAD")
 
     def push(self, *arguments: str) -> None:
-        """Push with the user's token."""
-        self.git("push", "--quiet", self._remote, *arguments)
+        """Push with the token of whoever the tree belongs to."""
+        self.git("push", "--quiet", self.remote, *arguments)
 
 
 @dataclass(frozen=True)
