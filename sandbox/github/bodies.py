@@ -171,6 +171,15 @@ SCHEMAS: dict[str, Json] = {
         "required": ["new_owner"],
         "properties": {"new_owner": _TEXT, "new_name": _TEXT},
     },
+    "hook-config": {
+        "type": "object",
+        "properties": {
+            "url": _TEXT,
+            "content_type": _TEXT,
+            "secret": _TEXT,
+            "insecure_ssl": {"type": ["string", "number"]},
+        },
+    },
     "access-token": {
         "type": "object",
         "properties": {

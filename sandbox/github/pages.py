@@ -28,7 +28,7 @@ def blueprint(services: Services) -> Blueprint:
     """The pages' routes."""
     routes = Blueprint("pages", __name__, template_folder="templates")
     routes.add_app_template_filter(_render_markdown, "markdown")
-    routes.context_processor(lambda: {"viewer": viewer(services), "app": services.world.app})
+    routes.app_context_processor(lambda: {"viewer": viewer(services), "app": services.world.app})
     _add_repository_pages(routes, services)
     _add_check_pages(routes, services)
     _add_installation_pages(routes, services)
@@ -155,12 +155,20 @@ def _add_check_pages(routes: Blueprint, services: Services) -> None:
 def _add_installation_pages(routes: Blueprint, services: Services) -> None:
     installer = Installer(services.world, services.events)
 
-    def answer(installation: Installation | None) -> BaseResponse:
-        """A page for a person, JSON for a script that asks for it."""
+    def answer(installation: Installation | None, action: str = "") -> BaseResponse:
+        """A page for a person, JSON for a script that asks for it.
+
+        Once repositories were chosen (`action`), the App's own page follows if it has one.
+        """
         if request.accept_mimetypes.best == "application/json":
             body: Any = installation and render.installation(services.world, installation)
             return jsonify(body)
-        page = f"/settings/installations/{installation.id}" if installation else "/"
+        if installation is None:
+            return redirect("/", 303)
+        app, page = installation.app, f"/settings/installations/{installation.id}"
+        if app.setup_url and (action == "install" or (action and app.setup_on_update)):
+            query = f"installation_id={installation.id}&setup_action={action}"
+            page = f"{app.setup_url}{'&' if '?' in app.setup_url else '?'}{query}"
         return redirect(page, 303)
 
     @routes.get("/apps/<slug>/installations/new")
@@ -190,9 +198,12 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
         user = viewer(services)
         account = services.world.user(request.form.get("account", "")) or user
         account = chosen[0].owner if chosen else account
-        if not services.world.administers(user, account):
+        foreign = account is not app.owner and not app.public
+        if foreign or not services.world.administers(user, account):
             abort(404)
-        return answer(installer.install(app, account, chosen, user, everything=everything))
+        before = set(services.world.installations)
+        made = installer.install(app, account, chosen, user, everything=everything)
+        return answer(made, "update" if made.id in before else "install")
 
     @routes.get("/settings/installations/<int:number>")
     def settings(number: int) -> str:

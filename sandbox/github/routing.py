@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from sandbox.github import roles
 from sandbox.github.app_hooks import AppHooks
+from sandbox.github.app_making import AppMaker
 from sandbox.github.errors import (
     GitHubError,
     archived,
@@ -42,6 +43,7 @@ class Services:
     limits: Limits
     faults: Faults
     traffic: Traffic
+    maker: AppMaker
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,10 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sandbox.github.app_hooks import AppHooks
+from sandbox.github.app_making import AppMaker, new_private_key
 from sandbox.github.application import create_app
 from sandbox.github.clock import Clock
 from sandbox.github.events import Events
@@ -106,6 +101,7 @@ class GitHubStandIn:
             self.limits,
             self.faults,
             self.traffic,
+            AppMaker(self.world, self.hooks),
         )
         self._server = make_server(
             host, port, create_app(services), threaded=True, request_handler=_Quiet
@@ -190,9 +186,7 @@ class GitHubStandIn:
 
 def _private_key(path: Path) -> str:
     if not path.exists():
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        path.write_bytes(pem)
+        path.write_text(new_private_key())
     return path.read_text()

@@ -9,7 +9,11 @@ from typing import Any
 
 from flask import Request, Response
 
-_SECRET = re.compile(r"gh[ps]_[0-9a-f]{36}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
+_SECRET = re.compile(
+    r"gh[ps]_[0-9a-f]{36}|eyJ[\w-]+\.[\w-]+\.[\w-]+"
+    # The credentials of a new App: what follows their names.
+    r'|(?<="client_secret": ")[^"]+|(?<="webhook_secret": ")[^"]+|(?<="pem": ")[^"]+'
+)
 
 
 class Traffic:

@@ -102,6 +102,16 @@ class Hooks:
         self._session.trust_env = False
         self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
 
+    @property
+    def signed(self) -> bool:
+        """Whether the webhooks are signed."""
+        return bool(self._secret)
+
+    def configure(self, *, url: str | None = None, secret: str | None = None) -> None:
+        """Send elsewhere from now on, or sign with another secret; None leaves as it is."""
+        self.url = self.url if url is None else url
+        self._secret = self._secret if secret is None else secret.encode()
+
     def start(self) -> None:
         """Begin to send."""
         self._thread.start()

@@ -55,6 +55,10 @@ class App:
     created_at: str
     external_url: str = ""
     description: str = ""
+    setup_url: str = ""
+    setup_on_update: bool = False
+    # Whether accounts other than its owner may install it.
+    public: bool = True
 
 
 @dataclass

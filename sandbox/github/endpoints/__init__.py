@@ -2,6 +2,7 @@
 
 from sandbox.github.endpoints import (
     app,
+    app_manifests,
     checks,
     collaborators,
     comments,
@@ -27,6 +28,7 @@ from sandbox.github.routing import ENDPOINTS
 
 MODULES = (
     app,
+    app_manifests,
     checks,
     collaborators,
     comments,
