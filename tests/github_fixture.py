@@ -15,18 +15,41 @@ from pipeline.github.client import client
 from sandbox.github import GitHubStandIn
 
 
+@dataclass(frozen=True)
+class Person:
+    """Somebody with an account at the stand-in."""
+
+    login: str
+    token: str
+
+
 @dataclass
 class Checkout:
-    """A clone of a repository of the stand-in."""
+    """A clone of a repository of the stand-in, and what its owner does there.
+
+    In the clone of a fork, `owner` is whose it is, and `upstream` what it was forked from: pull
+    requests are opened there.
+    """
 
     github: GitHubStandIn
     name: str
     folder: Path
+    owner: Person | None = None
+    upstream: str = ""
 
     @property
     def full_name(self) -> str:
         """`owner/name`."""
-        return f"{self.github.user.login}/{self.name}"
+        return f"{self._me.login}/{self.name}"
+
+    @property
+    def _me(self) -> Person:
+        return self.owner or Person(self.github.user.login, self.github.token)
+
+    @property
+    def _home(self) -> str:
+        """The repository that pull requests go to."""
+        return f"/repos/{self.upstream or self.full_name}"
 
     def git(self, *arguments: str) -> str:
         """Run git in the clone; return what it printed."""
@@ -50,7 +73,75 @@ class Checkout:
 
     def api(self, method: str, path: str, **how: Any) -> Any:
         """Call the REST API as the owner; return the JSON."""
-        return api(self.github, method, f"/repos/{self.full_name}{path}", **how)
+        return api(self.github, method, f"/repos/{self.full_name}{path}", as_user=self._me, **how)
+
+    def make_user(self, login: str) -> Person:
+        """A new account, which has no role anywhere."""
+        return make_user(self.github, login)
+
+    def grant(self, person: Person, permission: str) -> None:
+        """Give somebody a role here: `pull`, `triage`, `push`, `maintain` or `admin`."""
+        path = f"/collaborators/{person.login}"
+        invitation = self.api("PUT", path, json={"permission": permission})
+        if invitation:
+            accept = f"/user/repository_invitations/{invitation['id']}"
+            api(self.github, "PATCH", accept, as_user=person)
+
+    def fork(self, as_user: Person, folder: Path | None = None) -> "Checkout":
+        """Somebody's fork, cloned into `folder` (beside this clone when None)."""
+        made = api(self.github, "POST", f"/repos/{self.full_name}/forks", as_user=as_user)
+        place = folder or self.folder.with_name(f"{self.folder.name}-{as_user.login}")
+        cloned = Checkout(self.github, made["name"], place, as_user, self.full_name)
+        _prepare(cloned)
+        cloned.git("pull", "--quiet", "origin", made["default_branch"])
+        return cloned
+
+    def branch(self, name: str) -> None:
+        """Go on in a new branch."""
+        self.git("checkout", "--quiet", "-b", name)
+
+    def pull(self, title: str = "A change", base: str = "main", *, draft: bool = False) -> int:
+        """Push the current branch under its own name and open a pull request; its number."""
+        name = self.git("symbolic-ref", "--short", "HEAD")
+        self.push(name)
+        body = {"title": title, "head": f"{self._me.login}:{name}", "base": base, "draft": draft}
+        opened = api(self.github, "POST", f"{self._home}/pulls", as_user=self._me, json=body)
+        return int(opened["number"])
+
+    def close(self, number: int, as_user: Person | None = None) -> None:
+        """Close a pull request without merging it."""
+        self._change(number, {"state": "closed"}, as_user)
+
+    def reopen(self, number: int, as_user: Person | None = None) -> None:
+        """Open a closed pull request again."""
+        self._change(number, {"state": "open"}, as_user)
+
+    def _change(self, number: int, change: dict[str, str], as_user: Person | None) -> None:
+        path = f"{self._home}/pulls/{number}"
+        api(self.github, "PATCH", path, as_user=as_user or self._me, json=change)
+
+    def merge(self, number: int, as_user: Person | None = None) -> str:
+        """Merge a pull request; the merge commit."""
+        path = f"{self._home}/pulls/{number}/merge"
+        return str(api(self.github, "PUT", path, as_user=as_user or self._me, json={})["sha"])
+
+    def click(self, number: int, verb: str, as_user: Person | None = None) -> None:
+        """Press `ready`, `draft`, `close`, `reopen` or `merge` on the pull request's page."""
+        page = f"{self.github.url}{self._home.removeprefix('/repos')}/pull/{number}/{verb}"
+        fields = {"as": (as_user or self._me).login}
+        requests.post(page, data=fields, timeout=30).raise_for_status()
+
+    def comment(self, number: int, text: str, as_user: Person | None = None) -> int:
+        """Write a comment on a pull request or an issue; its id."""
+        path = f"{self._home}/issues/{number}/comments"
+        made = api(self.github, "POST", path, as_user=as_user or self._me, json={"body": text})
+        return int(made["id"])
+
+    def comments(self, number: int) -> list[dict[str, Any]]:
+        """The comments on a pull request or an issue, oldest first."""
+        path = f"{self._home}/issues/{number}/comments?per_page=100"
+        listed: list[dict[str, Any]] = api(self.github, "GET", path, as_user=self._me)
+        return listed
 
     def checks(self, sha: str) -> list[dict[str, Any]]:
         """The check runs of a commit, oldest first."""
@@ -63,16 +154,19 @@ class Checkout:
         return listed
 
 
-def api(github: GitHubStandIn, method: str, path: str, **how: Any) -> Any:
-    """Call the REST API as the stand-in's user.
+def api(
+    github: GitHubStandIn, method: str, path: str, *, as_user: Person | None = None, **how: Any
+) -> Any:
+    """Call the REST API as somebody, or as the stand-in's own user.
 
     Raises:
         requests.HTTPError: GitHub refused.
     """
+    token = as_user.token if as_user else github.token
     response = requests.request(
         method,
         github.url + path,
-        headers={"Authorization": f"Bearer {github.token}", "User-Agent": "tests"},
+        headers={"Authorization": f"Bearer {token}", "User-Agent": "tests"},
         timeout=30,
         **how,
     )
@@ -80,17 +174,30 @@ def api(github: GitHubStandIn, method: str, path: str, **how: Any) -> Any:
     return response.json() if response.content else None
 
 
+def make_user(github: GitHubStandIn, login: str) -> Person:
+    """A new account, which has no role anywhere."""
+    answer = requests.post(f"{github.url}/_sandbox/accounts", json={"login": login}, timeout=30)
+    answer.raise_for_status()
+    return Person(login, answer.json()["token"])
+
+
 def new_repository(github: GitHubStandIn, name: str, folder: Path) -> Checkout:
     """Create a repository and clone it into `folder`."""
     api(github, "POST", "/user/repos", json={"name": name})
-    remote = github.git_url(f"{github.user.login}/{name}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["git", "init", "--quiet", "-b", "main", str(folder)], check=True)
     checkout = Checkout(github, name, folder)
-    checkout.git("remote", "add", "origin", remote)
-    checkout.git("config", "user.name", "Octocat")
-    checkout.git("config", "user.email", "octocat@example.com")
+    _prepare(checkout)
     return checkout
+
+
+def _prepare(checkout: Checkout) -> None:
+    """An empty work tree whose `origin` is the checkout's repository."""
+    token = checkout.owner.token if checkout.owner else None
+    login = checkout.owner.login if checkout.owner else "octocat"
+    checkout.folder.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["git", "init", "--quiet", "-b", "main", str(checkout.folder)], check=True)
+    checkout.git("remote", "add", "origin", checkout.github.git_url(checkout.full_name, token))
+    checkout.git("config", "user.name", login.title())
+    checkout.git("config", "user.email", f"{login}@example.com")
 
 
 def install(github: GitHubStandIn) -> None:

@@ -43,9 +43,10 @@ class RemoteGitHub:
         """The account that owns everything."""
         return SimpleNamespace(login=self.login)
 
-    def git_url(self, full_name: str) -> str:
-        """A remote that may push."""
-        return f"{self.url.replace('://', f'://{self.login}:{self.token}@')}/{full_name}.git"
+    def git_url(self, full_name: str, token: str | None = None) -> str:
+        """A remote that may push, with another token than that of the owner of everything."""
+        login, secret = ("x-access-token", token) if token else (self.login, self.token)
+        return f"{self.url.replace('://', f'://{login}:{secret}@')}/{full_name}.git"
 
     def fail(self, method: str, path: str, **how: Any) -> None:
         """Make calls of an operation go wrong; `how` as in `sandbox.github.Fault`."""
