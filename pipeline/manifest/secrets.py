@@ -38,14 +38,23 @@ _ADVICE = (
 )
 
 
+def kind_of(text: str) -> str | None:
+    """What kind of secret a text holds, such as `an API key`; None when it seems to hold none."""
+    return next((kind for kind, pattern in _TOKENS.items() if re.search(pattern, text)), None)
+
+
+def named_like_one(variable: str) -> bool:
+    """Whether an environment variable is named like a secret."""
+    return _NAMES.search(variable) is not None
+
+
 def find(document: Document) -> Iterator[Problem]:
     """Every value that is, or is named like, a secret."""
     for path, text in _texts(document.value, ()):
-        kind = next((kind for kind, pattern in _TOKENS.items() if re.search(pattern, text)), None)
-        if kind:
+        if kind := kind_of(text):
             message = f"{quoted(show(path))} holds {kind}. {_ADVICE}"
             yield document.at_value(path, message)
-        elif len(path) == 2 and path[0] == "env" and text and _NAMES.search(str(path[1])):
+        elif len(path) == 2 and path[0] == "env" and text and named_like_one(str(path[1])):
             message = f"{quoted(show(path))} is named like a secret and has a value. {_ADVICE}"
             yield document.at_value(path, message)
 
