@@ -10,6 +10,7 @@ from webhook.doorbell import Doorbell
 from webhook.group_commit import GroupCommit
 from webhook.pages import blueprint as pages
 from webhook.receiver import Receiver
+from webhook.recover_command import recover
 from webhook.run_commands import runs
 from webhook.setup_commands import seal_again, setup_link
 
@@ -28,7 +29,7 @@ def build() -> Flask:
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(pages)
     app.cli.add_command(deliveries)
-    for command in (runs, setup_link, seal_again):
+    for command in (runs, recover, setup_link, seal_again):
         app.cli.add_command(command)
     app.wsgi_app = Receiver(  # type: ignore[method-assign]
         app.wsgi_app, store=GroupCommit(record).store, ring=Doorbell().press

@@ -9,11 +9,12 @@ from psycopg import OperationalError
 from redis.exceptions import RedisError
 
 from config.database import transaction
-from config.settings import settings
+from config.settings import SettingsError, settings
 from pipeline import deliveries, run_claims, runner, runs, tidy
 from pipeline.drain import Processed, process_next
 from pipeline.errands import handlers  # noqa: F401 - fills the table of handlers
 from pipeline.errands import table as errands
+from pipeline.github import missed, recovery
 from pipeline.github import report as github_report
 from pipeline.github.client import GitHubAway
 from pipeline.hosts.choose import choose_host
@@ -125,6 +126,7 @@ def sweep() -> None:
             due = runs.due(connection)
             reports_due = github_report.due(connection)
             errands_due = errands.due(connection)
+            recovery_due = missed.is_due(connection)
     except OperationalError as error:
         _log.warning("PostgreSQL is away, the sweep ends", error=type(error).__name__)
         return
@@ -135,6 +137,8 @@ def sweep() -> None:
     _ring_for(queues.RUNS, queues.enqueue_run, due)
     _ring_for(queues.REPORTS, queues.enqueue_report, reports_due)
     _ring_for(queues.REPORTS, queues.enqueue_errand, errands_due)
+    if recovery_due and queues.is_quiet(queues.MAINTENANCE):
+        queues.enqueue_recovery()
 
 
 def _ring_for(queue: str, enqueue: Callable[[int], None], due: Sequence[int]) -> None:
@@ -188,6 +192,20 @@ def _reconcile_repositories() -> None:
             return
         for errand_id in repositories.reconcile_repository(due[0]):
             _ring(queues.enqueue_errand, errand_id)
+
+
+def redeliver_missed(start: int = 1) -> None:
+    """Ask GitHub to deliver again what it could not deliver.
+
+    Args:
+        start: 0 only goes on with a sweep that was begun.
+    """
+    try:
+        recovery.sweep(start=bool(start))
+    except OperationalError as error:
+        _log.warning("PostgreSQL is away, the sweep goes on later", error=type(error).__name__)
+    except SettingsError:
+        _log.info("there is no GitHub App yet that could have missed anything")
 
 
 def clear_up() -> None:

@@ -92,3 +92,8 @@ def enqueue_report(run_id: int) -> None:
 def enqueue_errand(errand_id: int) -> None:
     """Queue something to ask of GitHub, or to say there."""
     enqueue(REPORTS, "workers.jobs.errand", errand_id, timeout=REPORT_SECONDS)
+
+
+def enqueue_recovery() -> None:
+    """Queue what is left of a sweep for missed deliveries."""
+    enqueue(MAINTENANCE, "workers.jobs.redeliver_missed", 0)

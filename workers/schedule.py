@@ -28,3 +28,11 @@ register(
 register(
     jobs.sweep_previews, MAINTENANCE, cron="43 2 * * *", ttl=3600, job_timeout=300, result_ttl=0
 )
+register(
+    jobs.redeliver_missed,
+    MAINTENANCE,
+    interval=_RECOVERY,
+    ttl=_RECOVERY,
+    job_timeout=180,
+    result_ttl=0,
+)
