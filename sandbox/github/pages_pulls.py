@@ -5,7 +5,7 @@ The field `as` of each form names who clicks; without it, it is whoever is signe
 
 from typing import Any
 
-from flask import Blueprint, abort, jsonify, redirect, render_template, request
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from sandbox.github import git_writing, pull_heads, render_issues, roles
@@ -59,7 +59,7 @@ def add_pages(routes: Blueprint, services: Services) -> None:
                 answer = jsonify(refusal.body)
                 answer.status_code = refusal.status
                 return answer
-            abort(refusal.status, _words(refusal))
+            return Response(_words(refusal) + "\n", refusal.status, mimetype="text/plain")
         return redirect(render_issues.page_url(world, repository, issue), 303)
 
 
