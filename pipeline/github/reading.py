@@ -48,7 +48,7 @@ def head_of(github: InstallationClient, repository: Repository, branch: str) -> 
 
 
 def commit_of(github: InstallationClient, repository: Repository, ref: str) -> str:
-    """The commit that a ref names, through an annotated tag too.
+    """The commit that `heads/…` or `tags/…` names, through an annotated tag too.
 
     Raises:
         RequestFailed: there is none.
@@ -58,8 +58,8 @@ def commit_of(github: InstallationClient, repository: Repository, ref: str) -> s
 
 def message_of(github: InstallationClient, repository: Repository, sha: str) -> str:
     """The message of a commit."""
-    found = github.rest.git.get_commit(repository.owner, repository.name, sha)
-    return found.parsed_data.message
+    found = github.rest.repos.get_commit(repository.owner, repository.name, sha, per_page=1)
+    return found.parsed_data.commit.message
 
 
 def changed_between(
