@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sandbox.github.app_hooks import AppHooks
 from sandbox.github.app_manifest import InvalidManifest, Manifest, name_problems, slug
-from sandbox.github.world import App, User, World
+from sandbox.github.world import App, Json, User, World
 
 CODE_SECONDS = 3600
 
@@ -83,11 +83,13 @@ class AppMaker:
             public=manifest.public,
         )
         webhook_secret = secrets.token_hex(20) if manifest.hook_url else None
-        self._hooks.add(app, url=manifest.hook_url, secret=webhook_secret or "")
+        hooks = self._hooks.add(app, url=manifest.hook_url, secret=webhook_secret or "")
         code, client_secret = secrets.token_hex(20), secrets.token_hex(20)
         with world.lock:
             world.apps[app.id] = app
             self._codes[code] = Credentials(app, client_secret, webhook_secret, world.clock.now())
+        if manifest.hook_url:
+            hooks.emit("ping", _ping(world.url, app, manifest.hook_url))
         return code
 
     def convert(self, code: str) -> Credentials | None:
@@ -97,3 +99,26 @@ class AppMaker:
         if found is None or self._world.clock.now() > found.made_at + CODE_SECONDS:
             return None
         return found
+
+
+def _ping(root: str, app: App, url: str) -> Json:
+    """What GitHub sends "when you register a new GitHub App": before anybody has its secret.
+    https://docs.github.com/en/webhooks/webhook-events-and-payloads#ping"""
+    hook = {
+        "type": "App",
+        "id": app.hook_id,
+        "name": "web",
+        "active": True,
+        "events": app.events,
+        "config": {
+            "content_type": "json",
+            "insecure_ssl": "0",
+            "secret": "********",
+            "url": url,
+        },
+        "updated_at": app.created_at,
+        "created_at": app.created_at,
+        "app_id": app.id,
+        "deliveries_url": f"{root}/app/hook/deliveries",
+    }
+    return {"zen": "Speak like a human.", "hook_id": app.hook_id, "hook": hook}

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from sandbox.github import control, control_accounts, pages, pages_apps, smart_http
+from sandbox.github import control, control_accounts, control_checks, pages, pages_apps, smart_http
 from sandbox.github.endpoints import OPERATIONS
 from sandbox.github.errors import GitHubError, not_found
 from sandbox.github.identity import Caller, identify
@@ -47,6 +47,7 @@ def create_app(services: Services) -> Flask:
     app.register_blueprint(smart_http.blueprint(services))
     app.register_blueprint(control.blueprint(services))
     app.register_blueprint(control_accounts.blueprint(services))
+    app.register_blueprint(control_checks.blueprint(services))
     app.register_blueprint(pages.blueprint(services))
     app.register_blueprint(pages_apps.blueprint(services))
     app.register_error_handler(HTTPException, _http_error)
@@ -119,15 +120,16 @@ def _answer(
         caller = identify(services.world, request.authorization)
         call = _call(services, endpoint, caller, path)
         call.admit(endpoint.audience)
-        with services.limits.request(
+        counted = services.limits.request(
             caller.budget, request.method, anonymous=caller.anonymous, content=endpoint.content
-        ):
+        )
+        with services.limits.uncounted() if endpoint.free else counted:
             if endpoint.audience == "repository":
                 _ = call.repository  # refuses before anything else is looked at
             response = _rendered(endpoint.function(call))
     except GitHubError as refusal:
         return caller, _refusal(refusal)
-    if response.status_code == 304:
+    if response.status_code == 304 and not endpoint.free:
         services.limits.refund(caller.budget)
     return caller, response
 

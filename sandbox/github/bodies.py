@@ -145,6 +145,14 @@ SCHEMAS: dict[str, Json] = {
             "prerelease": _BOOLEAN,
         },
     },
+    "release-update": {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("tag_name", "target_commitish", "name", "body"), _TEXT),
+            "draft": _BOOLEAN,
+            "prerelease": _BOOLEAN,
+        },
+    },
     "repository": {
         "type": "object",
         "required": ["name"],

@@ -43,8 +43,10 @@ _ALLOWED = re.compile(
             # The repository that a pull request came from may have been deleted. Then it is null:
             # GitHub's answers in the wild say so, its description does not.
             r'.*head\.repo: null is not of type "object"',
-            # The author of a commented issue lacks the newest field of an account.
+            # The author of a commented issue lacks the newest field of an account, and the App
+            # that wrote it the newest field of an App.
             r"issue_comment\.\w+: issue\.user: .*\('user_view_type' was unexpected\)",
+            r"issue_comment\.\w+: issue\.performed_via_github_app: .*\('client_id' was unexpected\)",
             # In this one place the description wants an account to be a user and an enterprise at
             # once (`allOf` for `anyOf`), and its copy of an installation lacks the newest field.
             r"GET /app/installations 200 response: \d+\.account: .*",

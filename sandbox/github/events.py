@@ -114,10 +114,22 @@ class Events:
             payload["requested_action"] = {"identifier": identifier}
         self.emit("check_run", payload, repository, sender, owner=run.suite.app)
 
-    def release(self, action: str, repository: Repository, sender: User, item: Release) -> None:
-        """`created`, `published` or `released`."""
+    def release(
+        self,
+        action: str,
+        repository: Repository,
+        sender: User,
+        item: Release,
+        changes: Json | None = None,
+    ) -> None:
+        """`created`, `published`, `released`, `prereleased`, `deleted`, or `edited` with what was
+        there before.
+        """
         rendered = render_reports.release(self.world, repository, item)
-        self.emit("release", {"action": action, "release": rendered}, repository, sender)
+        payload: Json = {"action": action, "release": rendered}
+        if changes is not None:
+            payload["changes"] = changes
+        self.emit("release", payload, repository, sender)
 
     def status(self, repository: Repository, sender: User, item: Status) -> None:
         """A new commit status."""

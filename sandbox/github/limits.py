@@ -85,6 +85,11 @@ class Limits:
             with self._lock:
                 use.running -= 1
 
+    @contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """A request that no limit holds up."""
+        yield
+
     def refund(self, budget: str) -> None:
         """Take one request back: an answer of 304 is not counted."""
         with self._lock:

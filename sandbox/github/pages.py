@@ -11,14 +11,14 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox.github import pages_pulls, render
+from sandbox.github import pages_checks, pages_pulls, render
 from sandbox.github.endpoints.repositories import new_repository
 from sandbox.github.git import Commit, UnknownObject
 from sandbox.github.installing import Installer
 from sandbox.github.reports import age, of_commit
 from sandbox.github.routing import Services
 from sandbox.github.viewing import viewer
-from sandbox.github.world import CheckRun, Installation, Repository
+from sandbox.github.world import Installation, Repository
 
 COMMITS_SHOWN = 30
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
@@ -30,7 +30,7 @@ def blueprint(services: Services) -> Blueprint:
     routes.add_app_template_filter(_render_markdown, "markdown")
     routes.app_context_processor(lambda: {"viewer": viewer(services), "app": services.world.app})
     _add_repository_pages(routes, services)
-    _add_check_pages(routes, services)
+    pages_checks.add_pages(routes, services)
     _add_installation_pages(routes, services)
     pages_pulls.add_pages(routes, services)
     return routes
@@ -119,37 +119,6 @@ def _names(repository: Repository) -> dict[str, list[str]]:
         short = ref.split("/", 2)[2]
         named.setdefault(repository.git.commit_sha(short), []).append(short)
     return named
-
-
-def _add_check_pages(routes: Blueprint, services: Services) -> None:
-    def find(owner: str, repo: str, number: int) -> tuple[Repository, CheckRun]:
-        repository = _repository(services, owner, repo)
-        age(services.world, repository)
-        return repository, repository.check_runs.get(number) or abort(404)
-
-    @routes.get("/<owner>/<repo>/runs/<int:number>")
-    def check_page(owner: str, repo: str, number: int) -> str:
-        repository, run = find(owner, repo, number)
-        return render_template("check_run.html", repository=repository, run=run)
-
-    @routes.post("/<owner>/<repo>/runs/<int:number>/rerequest")
-    def rerequest(owner: str, repo: str, number: int) -> BaseResponse:
-        repository, run = find(owner, repo, number)
-        if run.status != "completed":
-            abort(422, "A check run that is not finished cannot be run again.")
-        run.suite.status, run.suite.conclusion = "queued", None
-        services.events.check_run("rerequested", repository, viewer(services), run)
-        return redirect(request.path.removesuffix("/rerequest"), 303)
-
-    @routes.post("/<owner>/<repo>/runs/<int:number>/actions/<identifier>")
-    def act(owner: str, repo: str, number: int, identifier: str) -> BaseResponse:
-        repository, run = find(owner, repo, number)
-        if identifier not in {action["identifier"] for action in run.actions}:
-            abort(404)
-        services.events.check_run(
-            "requested_action", repository, viewer(services), run, identifier=identifier
-        )
-        return redirect(request.path.split("/actions/")[0], 303)
 
 
 def _add_installation_pages(routes: Blueprint, services: Services) -> None:

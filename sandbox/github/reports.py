@@ -1,7 +1,9 @@
 """Check suites: how GitHub groups check runs by commit and sums them up. No HTTP, no rendering."""
 
+from sandbox.github.errors import GitHubError
+from sandbox.github.events import Events
 from sandbox.github.git import ZERO
-from sandbox.github.world import App, CheckRun, CheckSuite, Repository, Status, World
+from sandbox.github.world import App, CheckRun, CheckSuite, Repository, Status, User, World
 
 RUNS_OF_ONE_NAME = 1000
 STALE_SECONDS = 14 * 24 * 3600
@@ -45,6 +47,26 @@ def _branch_at(repository: Repository, sha: str) -> str | None:
         if tip == sha and ref.startswith("refs/heads/"):
             return ref.removeprefix("refs/heads/")
     return None
+
+
+def rerequest(events: Events, repository: Repository, run: CheckRun, sender: User) -> None:
+    """Ask the App to run a check again. The run itself does not change, its suite does.
+
+    Raises:
+        GitHubError: 422 while the run is not completed.
+    """
+    if run.status != "completed":
+        raise GitHubError(422, "This check run is not rerequestable")
+    run.suite.status, run.suite.conclusion = "queued", None
+    events.check_run("rerequested", repository, sender, run)
+
+
+def rerequest_suite(
+    events: Events, repository: Repository, suite: CheckSuite, sender: User
+) -> None:
+    """Ask the App to run all its checks of a commit again."""
+    suite.status, suite.conclusion = "queued", None
+    events.check_suite("rerequested", repository, sender, suite)
 
 
 def runs_of(repository: Repository, suite: CheckSuite) -> list[CheckRun]:

@@ -213,6 +213,7 @@ class Endpoint:
     permission: str | None
     content: bool
     role: str | None
+    free: bool
     function: Callable[[Call], Answer]
 
 
@@ -227,6 +228,7 @@ def endpoint(
     permission: str | None = None,
     content: bool = False,
     role: str | None = None,
+    free: bool = False,
 ) -> Callable[[Callable[[Call], Answer]], Callable[[Call], Answer]]:
     """Enter an operation into the table.
 
@@ -238,10 +240,13 @@ def endpoint(
             (`issues:write|pull_requests:write`) one is enough.
         content: whether it counts as creating content for the secondary rate limit.
         role: what a user must be in the repository, when that is not the permission's level.
+        free: whether it is not counted against the rate limits.
     """
 
     def enter(function: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
-        ENDPOINTS.append(Endpoint(method, template, audience, permission, content, role, function))
+        ENDPOINTS.append(
+            Endpoint(method, template, audience, permission, content, role, free, function)
+        )
         return function
 
     return enter

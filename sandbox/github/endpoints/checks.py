@@ -10,7 +10,16 @@ from sandbox.github.errors import (
     validation_failed,
 )
 from sandbox.github.git import UnknownObject
-from sandbox.github.reports import age, latest, runs_of, suite_for, sum_up, thin_out
+from sandbox.github.reports import (
+    age,
+    latest,
+    rerequest,
+    rerequest_suite,
+    runs_of,
+    suite_for,
+    sum_up,
+    thin_out,
+)
 from sandbox.github.routing import Answer, Call, endpoint
 from sandbox.github.world import App, CheckRun, CheckSuite, Json
 
@@ -137,26 +146,15 @@ def list_check_suites(call: Call) -> Answer:
 @endpoint("POST", _ONE + "/rerequest", permission="checks:write")
 def rerequest_check_run(call: Call) -> Answer:
     """Ask the App to run a check again. The run itself does not change."""
-    run = _run(call)
-    if run.status != "completed":
-        raise GitHubError(422, "This check run is not rerequestable")
-    rerequest_run(call, run)
+    rerequest(call.events, call.repository, _run(call), call.caller.account)
     return Answer({}, 201)
 
 
 @endpoint("POST", _SUITE + "/rerequest", permission="checks:write")
 def rerequest_check_suite(call: Call) -> Answer:
     """Ask the App to run all checks of a commit again."""
-    suite = _suite(call)
-    suite.status, suite.conclusion = "queued", None
-    call.events.check_suite("rerequested", call.repository, call.caller.account, suite)
+    rerequest_suite(call.events, call.repository, _suite(call), call.caller.account)
     return Answer({}, 201)
-
-
-def rerequest_run(call: Call, run: CheckRun) -> None:
-    """Reset the suite and tell the App."""
-    run.suite.status, run.suite.conclusion = "queued", None
-    call.events.check_run("rerequested", call.repository, call.caller.account, run)
 
 
 def _calling_app(call: Call) -> App:

@@ -16,11 +16,9 @@ def create_release(call: Call) -> Answer:
     repository, tag, now = call.repository, call.body["tag_name"], call.world.clock.stamp()
     draft = call.body.get("draft", False)
     target = call.body.get("target_commitish") or repository.default_branch
-    if any(one.tag_name == tag for one in repository.releases):
-        taken = {"resource": "Release", "code": "already_exists", "field": "tag_name"}
-        raise GitHubError(422, "Validation Failed", errors=[taken])
+    check_tag(call, tag)
     if not draft:
-        _make_tag(call, tag, target)
+        make_tag(call, tag, target)
     release = Release(
         id=call.world.new_id("release"),
         tag_name=tag,
@@ -35,22 +33,38 @@ def create_release(call: Call) -> Answer:
     )
     with call.world.lock:
         repository.releases.append(release)
-    _announce(call, release)
+    # GitHub tells of a release that was never a draft as if it had been one.
+    call.events.release("created", repository, call.caller.account, release)
+    if not draft:
+        announce_published(call, release)
     body = render_reports.release(call.world, repository, release)
     return Answer(body, 201, {"Location": body["url"]})
 
 
-def _announce(call: Call, release: Release) -> None:
-    sender = call.caller.account
-    if release.draft:
-        call.events.release("created", call.repository, sender, release)
-        return
+def check_tag(call: Call, tag: str) -> None:
+    """Refuse a tag that has a release.
+
+    Raises:
+        GitHubError: 422.
+    """
+    if any(one.tag_name == tag for one in call.repository.releases):
+        taken = {"resource": "Release", "code": "already_exists", "field": "tag_name"}
+        raise GitHubError(422, "Validation Failed", errors=[taken])
+
+
+def announce_published(call: Call, release: Release) -> None:
+    """Tell of a release that everybody sees from now on."""
     kind = "prereleased" if release.prerelease else "released"
-    for action in ("created", "published", kind):
-        call.events.release(action, call.repository, sender, release)
+    for action in ("published", kind):
+        call.events.release(action, call.repository, call.caller.account, release)
 
 
-def _make_tag(call: Call, tag: str, target: str) -> None:
+def make_tag(call: Call, tag: str, target: str) -> None:
+    """Make a release's tag, when it is not there yet, and announce it.
+
+    Raises:
+        GitHubError: 422 when there is nothing called `target`.
+    """
     git = call.repository.git
     with call.repository.push_lock:
         before = git.refs()
