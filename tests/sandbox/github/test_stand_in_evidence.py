@@ -14,6 +14,8 @@ from sandbox.github import GitHubStandIn
 from sandbox.github.conformance import RestDescription, WebhookDescription
 from sandbox.github.endpoints import OPERATIONS
 from tests.polling import eventually
+from tests.sandbox.github import kit_pulls
+from tests.sandbox.github.people import make_person
 from tests.sandbox.github.visitors import Receiver, Tree, Visitor
 
 pytestmark = pytest.mark.node
@@ -64,6 +66,12 @@ def test_githubkits_models_parse_every_answer(
     _visit_repository(rest, names, sha)
     _visit_checks(rest, names, sha)
     _visit_statuses(rest, names, sha)
+    other = make_person(github, "hubot")
+    with GitHub(other.token, base_url=github.url, http_cache=False, trust_env=False) as kit_other:
+        kit_pulls.visit_writing(rest, names, sha)
+        people = (kit_user.rest.repos, kit_other.rest.repos, rest.repos)
+        kit_pulls.visit_collaborators(*people, names, other.login)
+        kit_pulls.visit_pulls(kit_user.rest, kit_other.rest, rest, names)
     with pytest.raises(RequestFailed) as refused:
         rest.checks.create(**names, data={"name": "x", "head_sha": "f" * 40})
     assert refused.value.response.status_code == 422
