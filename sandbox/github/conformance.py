@@ -46,7 +46,7 @@ _ALLOWED = re.compile(
             # The author of a commented issue lacks the newest field of an account, and the App
             # that wrote it the newest field of an App.
             r"issue_comment\.\w+: issue\.user: .*\('user_view_type' was unexpected\)",
-            r"issue_comment\.\w+: issue\.performed_via_github_app: .*\('client_id' was unexpected\)",
+            r"issue_comment\.\w+: issue\.performed_via\w+: .*\('client_id' was unexpected\)",
             # In this one place the description wants an account to be a user and an enterprise at
             # once (`allOf` for `anyOf`), and its copy of an installation lacks the newest field.
             r"GET /app/installations 200 response: \d+\.account: .*",
