@@ -114,12 +114,13 @@ def test_the_app_really_works(
     eventually(github.hooks.idle)
     ours = [one for one in receiver.received if _target(one) == str(made["id"])]
     assert [one.name for one in ours] == [
+        "ping",
         "installation.created",
         "push",
         "check_suite.requested",
         "check_run.created",
     ]
-    assert len(app("GET", "/app/hook/deliveries").json()) == 4
+    assert len(app("GET", "/app/hook/deliveries").json()) == 5
 
 
 def _target(one: Any) -> str:
