@@ -32,6 +32,19 @@ class PullRequest:
     merged: bool
 
 
+@dataclass(frozen=True)
+class Comment:
+    """Sigil's one comment under a pull request, as far as it is known.
+
+    Attributes:
+        id: GitHub's id; None before there is one.
+        reported: What it says at GitHub.
+    """
+
+    id: int | None = None
+    reported: str | None = None
+
+
 _COLUMNS = ", ".join(field.name for field in fields(PullRequest))
 
 
@@ -108,3 +121,24 @@ def approver(connection: Connection, repository_id: int, number: int, sha: str) 
         (repository_id, number, sha),
     ).fetchone()
     return row[0] if row else None
+
+
+def comment(connection: Connection, repository_id: int, number: int) -> Comment:
+    """Sigil's comment under a pull request."""
+    row = connection.execute(
+        """SELECT comment_id, comment_reported FROM pull_requests
+           WHERE repository_id = %s AND number = %s""",
+        (repository_id, number),
+    ).fetchone()
+    return Comment(*row) if row else Comment()
+
+
+def remember_comment(
+    connection: Connection, repository_id: int, number: int, comment_id: int, text: str
+) -> None:
+    """Note what Sigil's comment under a pull request says now."""
+    connection.execute(
+        """UPDATE pull_requests SET comment_id = %s, comment_reported = %s
+           WHERE repository_id = %s AND number = %s""",
+        (comment_id, text, repository_id, number),
+    )

@@ -7,14 +7,15 @@ import gc
 
 import workers.jobs  # noqa: F401
 from pipeline.builders import dockerfile
-from pipeline.github import checks, client
+from pipeline.github import check_text, client, comment_text
 from registry import handshake
 
 
 def preload() -> None:
     """Load it."""
     client.preload()
-    checks.preload()
+    check_text.preload()
+    comment_text.preload()
     dockerfile.preload()
     handshake.preload()
     # The forked processes share the memory of all this until the collector touches it.
