@@ -7,14 +7,20 @@ after any restart. When PostgreSQL or Redis is away, their figures are absent an
 
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
 
+from pipeline.github import missed
+from pipeline.github.budget import holds
+from pipeline.github.missed import Progress
 from pipeline.overview.deliveries import DELIVERY_STATES
+from pipeline.overview.holds import by_limit
 from pipeline.overview.paging import reading
 from pipeline.overview.runs import RUN_STATES
 from pipeline.overview.totals import (
@@ -64,17 +70,20 @@ class SystemCollector(Collector):
                 totals = read_totals(connection, finished=True)
                 runs = read_run_durations(connection)
                 stages = read_stage_durations(connection)
+                recovery = missed.progress(connection)
         except DATABASE_AWAY as error:
             log_database(error)
             database = Part("postgresql", "PostgreSQL", "down", "")
         else:
             database = Part("postgresql", "PostgreSQL", "up", "")
             yield from _deliveries(totals)
+            yield from _recovery(recovery)
             yield from _runs(totals)
             yield from _durations("run", "outcome", "from its first claim to its end", runs)
             yield from _durations("stage", "stage", "that succeeded", stages)
         if up["redis"].state == "up":
             yield from _queues(doorbell)
+            yield from _limits()
         yield _parts([database, *up.values()])
 
 
@@ -169,3 +178,39 @@ def _queues(doorbell: Doorbell) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "sigil_schedulers", "Schedulers with a fresh heartbeat.", value=doorbell.schedulers
     )
+
+
+def _recovery(progress: Progress) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "sigil_deliveries_missing",
+        "Deliveries that GitHub could not deliver and that have not come since.",
+        value=progress.missing,
+    )
+    if progress.last_swept_at is not None:
+        yield GaugeMetricFamily(
+            "sigil_recovery_last_sweep_seconds",
+            "Time since the last complete look for missed deliveries began.",
+            value=(datetime.now(UTC) - progress.last_swept_at).total_seconds(),
+        )
+
+
+def _limits() -> Iterator[Metric]:
+    """What GitHub's limits hold back. Accounts are not named: anybody may scrape."""
+    try:
+        uses = by_limit(holds())
+    except RedisError:
+        return
+    now = datetime.now(UTC)
+    held = GaugeMetricFamily(
+        "sigil_github_held", "Accounts whose requests a limit holds back.", labels=["limit"]
+    )
+    seconds = GaugeMetricFamily(
+        "sigil_github_held_seconds",
+        "Until the last request that a limit holds back may be sent.",
+        labels=["limit"],
+    )
+    for limit, use in uses.items():
+        held.add_metric([limit], use.accounts)
+        seconds.add_metric([limit], max(0.0, (use.until - now).total_seconds()) if use.until else 0)
+    yield held
+    yield seconds

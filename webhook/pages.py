@@ -13,6 +13,8 @@ from flask import Blueprint, Response, render_template, url_for
 
 from config.database import transaction
 from config.settings import settings
+from pipeline.github import missed
+from pipeline.overview.holds import list_held_back
 from pipeline.overview.paging import Window, reading
 from pipeline.overview.runs import list_runs
 from pipeline.overview.servers import list_live
@@ -21,7 +23,7 @@ from registry.snippets import client_snippet
 from webhook import app_setup, delivery_pages, page_errors, run_pages, server_pages, views
 from webhook.metrics import scrape
 from webhook.page_arguments import shows_private
-from webhook.parts import Doorbell, Part, read_doorbell, read_host
+from webhook.parts import Doorbell, Part, read_doorbell, read_holds, read_host
 
 _ROOT = Path(__file__).parent
 
@@ -88,12 +90,16 @@ def status() -> tuple[str, int]:
     """How the system is, what it did last, and what it serves."""
     doorbell = read_doorbell()
     host = read_host()
-    totals, runs, live = None, None, None
+    totals, runs, live, recovery, held = None, None, None, None, None
+    holding = read_holds()
     try:
         with reading() as connection:
             totals = read_totals(connection)
             runs = list_runs(connection, Window(size=8), private=shows_private())
             live = list_live(connection, private=shows_private())
+            recovery = missed.progress(connection)
+            if holding is not None:
+                held = list_held_back(connection, holding, private=shows_private())
             version = connection.info.server_version // 10_000
             database = Part("postgresql", "PostgreSQL", "up", f"Version {version}.")
     except page_errors.DATABASE_AWAY as error:
@@ -114,6 +120,8 @@ def status() -> tuple[str, int]:
         totals=totals,
         runs=runs,
         live=live,
+        recovery=recovery,
+        held=held,
     )
     return page, 200 if database.state == "up" else 503
 

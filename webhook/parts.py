@@ -12,6 +12,7 @@ from rq.cron import CronScheduler
 from config.redis import redis
 from config.settings import SettingsError, settings
 from pipeline.engine import answers
+from pipeline.github.budget import Hold, holds
 from pipeline.hosts.choose import host_name
 
 log = structlog.get_logger(__name__)
@@ -133,6 +134,15 @@ def _scheduler(number: int) -> Part:
             "Start the scheduler process of the Procfile.",
         )
     return Part("scheduler", "Scheduler", "up", "Sweeps what waits and what was missed.")
+
+
+def read_holds() -> tuple[Hold, ...] | None:
+    """What GitHub's limits hold back; None when Redis, which knows it, is away."""
+    try:
+        return holds()
+    except (RedisError, SettingsError) as error:
+        log.warning("redis does not answer", error=type(error).__name__)
+        return None
 
 
 def read_host() -> Part:

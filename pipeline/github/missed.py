@@ -69,7 +69,15 @@ class Missed:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the sweep under way is, or how the last one ended."""
+    """How far the sweep under way is, or how the last one ended.
+
+    Attributes:
+        last_swept_at: When the last one that came to its end began.
+        looked: Failed attempts of GitHub's that it read.
+        missed: Deliveries that it found and that had not come.
+        asked: How often it asked GitHub to deliver again.
+        missing: Deliveries that have not come until now, whichever sweep found them.
+    """
 
     last_swept_at: datetime | None
     began_at: datetime | None
@@ -78,6 +86,7 @@ class Progress:
     looked: int
     missed: int
     asked: int
+    missing: int
     problem: str | None
 
 
@@ -93,7 +102,9 @@ def progress(connection: Connection) -> Progress:
     """How far it is."""
     with connection.cursor(row_factory=class_row(Progress)) as cursor:
         found = cursor.execute(
-            """SELECT last_swept_at, began_at, since, due_at, looked, missed, asked, problem
+            """SELECT last_swept_at, began_at, since, due_at, looked, missed, asked, problem,
+                      (SELECT count(*) FROM missed_deliveries m
+                       WHERE NOT EXISTS (SELECT FROM deliveries WHERE guid = m.guid)) AS missing
                FROM recovery"""
         ).fetchone()
     assert found is not None

@@ -70,7 +70,7 @@ def lose(github: GitHubStandIn, times: int = 1) -> None:
 
 def rows(sql: str, *parameters: Any) -> list[Any]:
     with transaction() as connection, connection.cursor(row_factory=scalar_row) as cursor:
-        cursor.execute(sql, parameters)  # type: ignore[arg-type]  # a test's own words
+        cursor.execute(sql, parameters)
         return cursor.fetchall() if cursor.description else []
 
 
