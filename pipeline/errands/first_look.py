@@ -1,7 +1,7 @@
 """The first look at a repository that is new to Sigil, or whose default branch has changed."""
 
 from config.database import transaction
-from config.settings import settings
+from pipeline import onboardings
 from pipeline.errands import table
 from pipeline.errands.asking import ask_for_head
 from pipeline.errands.base import Done, Errand, handles
@@ -33,7 +33,7 @@ def first_look(errand: Errand) -> Done:
                 connection, repository.id, branch, head, delivery_id=errand.delivery_id
             )
             return Done(f"{branch} has an mcp.yaml", errand_ids=(look,))
-        if not settings().onboarding:
+        if not onboardings.wanted(connection, repository.id):
             return Done(f"{branch} has no mcp.yaml")
         offer = table.ask(
             connection,

@@ -1,5 +1,5 @@
 """Every handler of an errand: importing this fills the table."""
 
-from pipeline.errands import command, first_look, pull, push, tag
+from pipeline.errands import command, first_look, onboarding, pull, push, tag
 
-__all__ = ["command", "first_look", "pull", "push", "tag"]
+__all__ = ["command", "first_look", "onboarding", "pull", "push", "tag"]

@@ -1,7 +1,7 @@
 """What pull requests and commands write: the pull request's row, and an errand about it."""
 
 from config.database import Connection
-from pipeline import coordinates, pull_requests, runs
+from pipeline import coordinates, onboardings, pull_requests, runs
 from pipeline.errands import table as errands
 from pipeline.intake.outcome import UNINSTALLED, Outcome, rule
 from pipeline.triggers.kinds import CommandGiven, PullRequestChanged
@@ -29,6 +29,12 @@ def _follow(trigger: PullRequestChanged, connection: Connection, delivery_id: in
             state=trigger.state,
             merged=trigger.merged,
         ),
+    )
+    onboardings.follow_pull_request(
+        connection,
+        repository.id,
+        trigger.number,
+        merged=trigger.merged if trigger.state == "closed" else None,
     )
     if trigger.state == "closed":
         for run_id in runs.open_of_pull(connection, repository.id, trigger.number):

@@ -22,6 +22,12 @@ MAX_DEPTH = 32
 _SKIPPED = {".git", "node_modules", ".venv", "venv", "__pycache__"}
 
 
+def is_skipped(path: str) -> bool:
+    """Whether a path leads into a folder of installed files, or too deep."""
+    folders = path.split("/")[:-1]
+    return len(folders) > MAX_DEPTH or any(name in _SKIPPED for name in folders)
+
+
 class Files(Protocol):
     """The files of a repository at one moment."""
 
