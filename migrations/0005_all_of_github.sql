@@ -90,6 +90,7 @@ CREATE TABLE errands (
     delivery_id      bigint,
     state            text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
     reason           text,
+    asks             integer NOT NULL DEFAULT 1,  -- how often: when it grows meanwhile, once more
     attempts         integer NOT NULL DEFAULT 0,
     due_at           timestamptz NOT NULL DEFAULT now(),
     created_at       timestamptz NOT NULL DEFAULT now(),

@@ -12,6 +12,14 @@ from pipeline import runs
 from pipeline.triggers.kinds import Account, RepositoryRef
 
 
+def is_uninstalled(connection: Connection, installation: int) -> bool:
+    """Whether the App was uninstalled; a late event does not bring it back."""
+    row = connection.execute(
+        "SELECT 1 FROM installations WHERE id = %s AND state = 'deleted'", (installation,)
+    ).fetchone()
+    return row is not None
+
+
 def record_installation(
     connection: Connection,
     installation: int,
@@ -73,8 +81,7 @@ def record_repository(
            WHERE repository_id = %s AND (deleted_at IS NOT NULL OR workspace_id <> %s)""",
         (workspace, repository.id, workspace),
     )
-    if known is not None:
-        _leave_old_name(connection, known, repository)
+    _take_name(connection, known, repository)
 
 
 def record_name(connection: Connection, repository: RepositoryRef) -> None:
@@ -86,14 +93,15 @@ def record_name(connection: Connection, repository: RepositoryRef) -> None:
         "UPDATE repositories SET owner = %s, name = %s, updated_at = now() WHERE id = %s",
         (repository.owner, repository.name, repository.id),
     )
-    _leave_old_name(connection, known, repository)
+    _take_name(connection, known, repository)
 
 
-def _leave_old_name(connection: Connection, known: runs.Repository, now: RepositoryRef) -> None:
+def _take_name(connection: Connection, known: runs.Repository | None, now: RepositoryRef) -> None:
+    """Note that a name leads to this repository from now on, and its old one, too."""
     new = f"{now.owner}/{now.name}"
-    if known.full_name == new:
-        return
     connection.execute("DELETE FROM former_names WHERE full_name = lower(%s)", (new,))
+    if known is None or known.full_name == new:
+        return
     if known.full_name.lower() != new.lower():
         connection.execute(
             """INSERT INTO former_names (full_name, repository_id) VALUES (lower(%s), %s)
@@ -135,10 +143,7 @@ def heal(
     """The repository as we know it, recorded now when its installation event never came; None when
     the App was uninstalled since."""
     workspace = record_installation(connection, installation, account)
-    gone = connection.execute(
-        "SELECT 1 FROM installations WHERE id = %s AND state = 'deleted'", (installation,)
-    ).fetchone()
-    if gone is not None:
+    if is_uninstalled(connection, installation):
         return None
     record_repository(connection, installation, workspace, repository)
     known = runs.repository(connection, repository.id)

@@ -133,6 +133,17 @@ def roll_back(
     return Created(run=run, new=True)
 
 
+def rollback_of(connection: Connection, delivery_id: int | None) -> Created | None:
+    """The rollback that a delivery has asked for already."""
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        run = cursor.execute(
+            f"""SELECT {RUN_COLUMNS} FROM runs
+                WHERE delivery_id = %s AND kind = 'rollback' ORDER BY id DESC LIMIT 1""",
+            (delivery_id,),
+        ).fetchone()
+    return Created(run=run, new=False) if run else None
+
+
 def _take_over(connection: Connection, source: int, run_id: int) -> None:
     connection.execute(
         """INSERT INTO run_stages (run_id, stage, position, state, result, started_at, finished_at)
@@ -156,8 +167,8 @@ def _last_attempt(connection: Connection, wanted: Wanted) -> Run | None:
 def _overtaken(connection: Connection, run: Run) -> bool:
     if run.state in ("cancelled", "superseded"):
         return True
-    if run.kind == "preview" and run.state == "succeeded" and not _serves(connection, run):
-        return True  # The pull request was closed, and is open again.
+    if _is_torn_down(connection, run):
+        return True
     row = connection.execute(
         """SELECT 1 FROM runs
            WHERE repository_id = %s AND environment = %s AND id > %s AND sha <> %s
@@ -167,13 +178,17 @@ def _overtaken(connection: Connection, run: Run) -> bool:
     return row is not None
 
 
-def _serves(connection: Connection, run: Run) -> bool:
+def _is_torn_down(connection: Connection, run: Run) -> bool:
+    """Whether what served was taken away since, and nothing serves in its place: the pull request
+    was closed, or the App lost the repository, and it is back."""
     row = connection.execute(
         """SELECT 1 FROM mcp_deployments
-           WHERE repository_id = %s AND environment = %s AND state = 'live' LIMIT 1""",
-        (run.repository_id, run.environment),
+           WHERE repository_id = %(repository_id)s AND environment = %(environment)s
+             AND live_at IS NOT NULL
+           HAVING bool_or(state = 'stopped') AND NOT bool_or(state = 'live')""",
+        vars(run),
     ).fetchone()
-    return row is not None
+    return run.state == "succeeded" and run.kind != "check" and row is not None
 
 
 def _insert(connection: Connection, wanted: Wanted, *, attempt: int, parent: Run | None) -> Run:
@@ -253,13 +268,17 @@ def _end_superseded(connection: Connection, run_id: int, *, by: str) -> None:
     )
 
 
-def ensure(connection: Connection, wanted: Wanted) -> Run:
-    """The run of a commit that a branch is known to point at; queued when its event was lost, or
-    when a late event of an older commit has superseded it."""
+def ensure(connection: Connection, wanted: Wanted) -> Created:
+    """The run of a commit that a branch is known to point at; queued when its event was lost, when
+    a late event of an older commit has superseded it, or when what it brought was torn down.
+
+    Unlike a push, this does not undo a rollback: the branch pointed there before it already.
+    """
+    _one_at_a_time(connection, wanted.repository_id)
     last = _last_attempt(connection, wanted)
-    if last is not None and last.state != "superseded":
-        return last
-    return create(connection, wanted).run
+    if last is not None and last.state != "superseded" and not _is_torn_down(connection, last):
+        return Created(run=last, new=False)
+    return create(connection, wanted)
 
 
 def rerun(

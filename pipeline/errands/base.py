@@ -54,6 +54,10 @@ class Done:
     clear_up: bool = False
 
 
+class NotYet(Exception):
+    """Something of our own has to end first; the errand comes back shortly. The text says what."""
+
+
 Handler = Callable[[Errand], Done]
 _HANDLERS: dict[Kind, Handler] = {}
 
@@ -64,6 +68,8 @@ def handles(kind: Kind) -> Callable[[Handler], Handler]:
     A handler may be called again after it did its work, when the worker died before that was
     written down: it looks before it acts. It raises `GitHubAway` to be called later, and
     `GitHubRefused` when only a person can help.
+
+    A handler that waits for something of ours raises `NotYet`.
     """
 
     def register(handler: Handler) -> Handler:

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from githubkit.exception import RequestFailed
+import structlog
+from githubkit.exception import RateLimitExceeded, RequestFailed
 
 from pipeline.errands import command_verbs
 from pipeline.errands.base import Done, Errand, handles
 from pipeline.errands.command_verbs import Request, Said
 from pipeline.github.client import InstallationClient, speaking
 from pipeline.runs import Repository
+
+log = structlog.get_logger(__name__)
 
 _REFUSED = "<!-- sigil:refused:{login} -->"
 _ANSWERED = "<!-- sigil:answer:{comment} -->"
@@ -75,15 +78,28 @@ def _refuse(github: InstallationClient, request: Request) -> Done:
 
 def _is_answered(github: InstallationClient, request: Request) -> bool:
     """Whether an earlier attempt did everything and only failed to note it."""
-    if request.comment_id is None or request.errand.attempts < 2:
+    if request.comment_id is None:
         return False
     return _has_comment(github, request, _ANSWERED.format(comment=request.comment_id))
 
 
 def _answer(github: InstallationClient, request: Request, said: Said) -> None:
+    """Say what came of it. What was done stays done where nothing can be said, as below a comment
+    that was deleted or in a conversation that was locked."""
     if request.comment_id is None or request.number is None:
         return
+    try:
+        _react_and_reply(github, request, said)
+    except RequestFailed as error:
+        limited = isinstance(error, RateLimitExceeded)
+        if limited or error.response.status_code not in (403, 404, 410, 422):
+            raise
+        log.info("the command is not answered", why=error.response.status_code)
+
+
+def _react_and_reply(github: InstallationClient, request: Request, said: Said) -> None:
     repository = request.errand.repository
+    assert request.comment_id is not None
     github.rest.reactions.create_for_issue_comment(
         repository.owner,
         repository.name,

@@ -117,6 +117,10 @@ def _roll_back(_github: InstallationClient, request: Request) -> Said:
     run = _run(request) if request.run_id is not None else None
     environment = run.environment if run else request.argument or PRODUCTION
     with transaction() as connection:
+        earlier = run_making.rollback_of(connection, request.errand.delivery_id)
+        if earlier is not None:
+            # This was carried out before the worker died; again would go back one further.
+            return Said(Done(run_making.words(earlier), run_ids=(earlier.run.id,)))
         serving = deployments.live(connection, repository.id, environment)
         if run is not None and (serving is None or serving.run_id != run.id):
             return _no("that deployment does not serve any more")

@@ -32,10 +32,12 @@ def pull(errand: Errand) -> Done:
         if repository.archived:
             return Done(f"{repository.full_name} is archived")
         # The base branch decides: whoever opens a pull request must not.
-        settings = read_deploy_settings(reading.file_at(github, repository, found.base_ref))
+        base = reading.file_at(github, repository, found.base_ref)
+        settings = read_deploy_settings(base)
         if settings.pull_request == "none":
             return Done(f"deploy.on.pull_request of {found.base_ref} says none")
-        if reading.file_at(github, repository, found.head_sha) is None and not actor:
+        # One that takes the file away gets a check that says so.
+        if base is None and reading.file_at(github, repository, found.head_sha) is None:
             return Done(f"#{number} has no mcp.yaml")
         title = None if actor else _skips(github, repository, found, settings)
     with transaction() as connection:

@@ -1,7 +1,5 @@
 """What a pushed commit asks for: the `deploy:` settings of its own `mcp.yaml` decide."""
 
-from typing import Any
-
 from config.database import transaction
 from pipeline import run_making
 from pipeline.errands.base import Done, Errand, handles
@@ -42,13 +40,13 @@ def push(errand: Errand) -> Done:
         deploy_settings=settings.to_json(),
     )
     with transaction() as connection:
-        make = run_making.create if title is None else _skipping(title)
-        created = make(connection, wanted)
+        if title is not None:
+            created = run_making.skip(connection, wanted, title)
+        elif errand.details.get("seen"):
+            created = run_making.ensure(connection, wanted)
+        else:
+            created = run_making.create(connection, wanted)
     return Done(run_making.words(created), run_ids=(created.run.id,))
-
-
-def _skipping(title: str) -> Any:
-    return lambda connection, wanted: run_making.skip(connection, wanted, title)
 
 
 def _untracked(branch: str, settings: DeploySettings, default_branch: str) -> str:

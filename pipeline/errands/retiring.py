@@ -3,19 +3,26 @@ deleted. Repeating it does no harm."""
 
 from githubkit.exception import RequestFailed
 
-from config.database import transaction
-from pipeline import deployments, pull_requests
-from pipeline.errands.base import Done, Errand
+from config.database import Connection, transaction
+from pipeline import deployments, pull_requests, runs
+from pipeline.errands.base import Done, Errand, NotYet
 from pipeline.github.client import InstallationClient
 from pipeline.pull_requests import PullRequest
 from pipeline.runs import Repository
 
 
 def retire(github: InstallationClient, errand: Errand, pull: PullRequest) -> Done:
-    """Take down what a closed pull request leaves: servers, deployments, the environment."""
+    """Take down what a closed pull request leaves: servers, deployments, the environment.
+
+    Raises:
+        NotYet: a run is under way, and would deploy after this.
+    """
     repository, environment = errand.repository, pull_requests.environment(pull.number)
     with transaction() as connection:
-        stopped = deployments.stop(connection, repository.id, environment)
+        ended = _end_runs(connection, repository, pull.number)
+        stopped = deployments.stop(connection, repository.id, environment) if ended else 0
+    if not ended:
+        raise NotYet(f"waiting for the run of #{pull.number} to end")
     removed = _delete_deployments(github, repository, environment)
     gone = _delete_environment(github, repository, environment)
     with transaction() as connection:
@@ -27,6 +34,15 @@ def retire(github: InstallationClient, errand: Errand, pull: PullRequest) -> Don
         "environment deleted" if gone else "",
     ]
     return Done(", ".join(part for part in parts if part), clear_up=stopped > 0)
+
+
+def _end_runs(connection: Connection, repository: Repository, number: int) -> bool:
+    """Cancel what waits or runs for a pull request; return whether nothing runs any more."""
+    states = [
+        runs.cancel(connection, run_id)
+        for run_id in runs.open_of_pull(connection, repository.id, number)
+    ]
+    return "running" not in states
 
 
 def _delete_deployments(

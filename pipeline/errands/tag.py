@@ -18,7 +18,7 @@ def tag(errand: Errand) -> Done:
     if repository.archived:
         return Done(f"{repository.full_name} is archived")
     with speaking(errand.installation_id) as github:
-        sha = reading.commit_of(github, repository, errand.subject)
+        sha = reading.commit_of(github, repository, errand.subject.removeprefix("refs/"))
         settings = read_deploy_settings(reading.file_at(github, repository, sha))
         prerelease = _is_prerelease(github, errand)
     wanted = Wanted(

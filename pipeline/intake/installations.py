@@ -5,7 +5,7 @@ from psycopg.types.json import Jsonb
 from config.database import Connection
 from pipeline import coordinates
 from pipeline.errands import table as errands
-from pipeline.intake.outcome import Outcome, rule
+from pipeline.intake.outcome import UNINSTALLED, Outcome, rule
 from pipeline.triggers.kinds import (
     AccountRenamed,
     InstallationChanged,
@@ -21,6 +21,8 @@ def _install(trigger: Installed, connection: Connection, delivery_id: int) -> Ou
     workspace = coordinates.record_installation(
         connection, trigger.installation, trigger.account, permissions=trigger.permissions
     )
+    if coordinates.is_uninstalled(connection, trigger.installation):
+        return UNINSTALLED
     looks = []
     for repository in trigger.repositories:
         coordinates.record_repository(connection, trigger.installation, workspace, repository)
@@ -58,14 +60,28 @@ def _change(trigger: InstallationChanged, connection: Connection, _delivery_id: 
             "SELECT id FROM repositories WHERE installation_id = %s", (trigger.installation,)
         ).fetchall()
         coordinates.give_up(connection, [row[0] for row in rows])
-    waiting = connection.execute(
+    words = {"active": "resumed", "suspended": "paused", "deleted": "uninstalled"}
+    reason = f"installation {words[trigger.state]}"
+    if trigger.state != "active":
+        return Outcome(reason)
+    return Outcome(reason, *_what_waited(connection, trigger.installation))
+
+
+def _what_waited(
+    connection: Connection, installation: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The runs and errands that were held up while an installation was suspended."""
+    waiting_runs = connection.execute(
         """SELECT u.id FROM runs u JOIN repositories r ON r.id = u.repository_id
            WHERE r.installation_id = %s AND u.state = 'queued' ORDER BY u.id""",
-        (trigger.installation,),
+        (installation,),
     ).fetchall()
-    resumed = tuple(row[0] for row in waiting) if trigger.state == "active" else ()
-    words = {"active": "resumed", "suspended": "paused", "deleted": "uninstalled"}
-    return Outcome(reason=f"installation {words[trigger.state]}", run_ids=resumed)
+    waiting_errands = connection.execute(
+        """SELECT e.id FROM errands e JOIN repositories r ON r.id = e.repository_id
+           WHERE r.installation_id = %s AND e.state = 'waiting' ORDER BY e.id""",
+        (installation,),
+    ).fetchall()
+    return tuple(row[0] for row in waiting_runs), tuple(row[0] for row in waiting_errands)
 
 
 @rule.register

@@ -31,11 +31,7 @@ def changed(payload: Payload) -> Trigger:
         number=payloads.identifier(payload, "pull_request.number"),
         head_sha=payloads.sha(payload, "pull_request.head.sha"),
         head_ref=payloads.text(payload, "pull_request.head.ref"),
-        head_repository="/".join(
-            payloads.owner_and_name(payload, "pull_request.head.repo.full_name")
-        )
-        if head is not None
-        else None,
+        head_repository=None if head is None else _head_repository(payload),
         # What does not say where it comes from is trusted with nothing.
         fork=head is None or head != payloads.get(payload, "pull_request.base.repo.id"),
         base_ref=payloads.text(payload, "pull_request.base.ref"),

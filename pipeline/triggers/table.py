@@ -34,7 +34,7 @@ def triggers_for(event: str, payload: Payload) -> Trigger:
     action = payloads.action_of(payload)
     function = actions.get(action) or actions.get(None)
     if function is None:
-        known = ", ".join(f"{event}.{name}" for name in actions)
+        known = ", ".join(f"{event}.{name}" for name in sorted(map(str, actions)))
         return Ignored(f"Sigil does not act on {event}.{action or '(no action)'}, only on {known}.")
     try:
         return function(payload)

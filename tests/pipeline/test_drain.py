@@ -70,12 +70,12 @@ def failing_intake(database_url: str) -> None:
     """Every push fails, after it has written something, with an error that quotes the payload."""
     execute(
         """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-           BEGIN RAISE EXCEPTION 'will not take % at %', NEW.sha, NEW.ref; END $$;
-           CREATE TRIGGER refuse BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION refuse()"""
+           BEGIN RAISE EXCEPTION 'will not take % at %', NEW.details, NEW.subject; END $$;
+           CREATE TRIGGER refuse BEFORE INSERT ON errands FOR EACH ROW EXECUTE FUNCTION refuse()"""
     )
 
 
-def test_a_push_becomes_a_run_and_says_so() -> None:
+def test_a_push_becomes_an_errand_and_says_so() -> None:
     guid = push_of(7)
     processed = process_next()
     assert processed is not None
@@ -83,14 +83,17 @@ def test_a_push_becomes_a_run_and_says_so() -> None:
     stored = row(guid)
     assert (stored["state"], stored["attempts"]) == ("done", 1)
     assert stored["finished_at"] is not None
+    assert stored["reason"] == "looking what 0000000 on main asks for"
     with transaction() as connection:
-        runs = connection.execute("SELECT id, sha, delivery_id FROM runs").fetchall()
-    assert runs == [(processed.outcome.run_ids[0], f"{7:040x}", stored["id"])]
+        errands = connection.execute(
+            "SELECT id, kind, details ->> 'sha', delivery_id FROM errands"
+        ).fetchall()
+    assert errands == [(processed.outcome.errand_ids[0], "push", f"{7:040x}", stored["id"])]
     assert process_next() is None
 
 
-def test_an_untracked_branch_is_ignored_with_the_reason() -> None:
-    guid = deliver(push(ref="refs/heads/idea"))
+def test_a_deleted_branch_is_ignored_with_the_reason() -> None:
+    guid = deliver(push(ref="refs/heads/idea", deleted=True, after="0" * 40))
     drain_all()
     assert row(guid)["state"] == "ignored"
     assert "idea" in row(guid)["reason"]
@@ -107,7 +110,7 @@ def test_a_failure_undoes_its_effects_and_is_tried_later() -> None:
     with transaction() as connection:
         assert connection.execute("SELECT count(*) FROM repositories").fetchone() == (0,)
         assert not deliveries.is_work_due(connection)
-    execute("DROP TRIGGER refuse ON runs")
+    execute("DROP TRIGGER refuse ON errands")
     make_due()
     assert [again.state for again in drain_all()] == ["done"]
 
@@ -140,7 +143,7 @@ def test_after_the_last_attempt_a_delivery_is_dead_and_a_replay_revives_it() -> 
     assert stored["reason"].startswith("RaiseException at ")
     assert process_next() is None
 
-    execute("DROP TRIGGER refuse ON runs")
+    execute("DROP TRIGGER refuse ON errands")
     with transaction() as connection:
         assert deliveries.replay(connection, guid)
     assert [again.state for again in drain_all()] == ["done"]
@@ -151,7 +154,7 @@ def test_a_failed_delivery_holds_back_its_own_repository_only() -> None:
     first = push_of(1, "octo/weather", 1)
     process_next()
     second = push_of(2, "octo/weather", 1)
-    execute("DROP TRIGGER refuse ON runs")
+    execute("DROP TRIGGER refuse ON errands")
     other = push_of(3, "octo/clock", 2)
     drain_all()
     assert [row(guid)["state"] for guid in (first, second, other)] == ["failed", "received", "done"]
@@ -166,12 +169,16 @@ def test_many_workers_process_each_delivery_once_and_in_order() -> None:
     assert sorted(done.guid for done in processed) == sorted(guids)
     assert {row(guid)["attempts"] for guid in guids} == {1}
     with transaction() as connection:
-        last = connection.execute(
-            """SELECT repository_id, sha FROM runs WHERE state <> 'superseded'
-               ORDER BY repository_id"""
+        asked = connection.execute(
+            """SELECT repository_id, array_agg(details ->> 'sha' ORDER BY id) FROM errands
+               GROUP BY repository_id ORDER BY repository_id"""
         ).fetchall()
-    # Each push supersedes the one before, so only the last of each repository is left to run.
-    assert last == [(1, f"{60:040x}"), (2, f"{58:040x}"), (3, f"{59:040x}")]
+    # The errands of a branch are worked off by their ids: those have the order of the pushes.
+    assert asked == [
+        (1, [f"{number:040x}" for number in range(3, 61, 3)]),
+        (2, [f"{number:040x}" for number in range(1, 61, 3)]),
+        (3, [f"{number:040x}" for number in range(2, 61, 3)]),
+    ]
 
 
 def test_a_delivery_that_comes_while_a_worker_waits_for_its_turn_is_seen() -> None:
@@ -234,12 +241,12 @@ def test_postgresql_going_away_in_the_middle_costs_nothing() -> None:
     execute(
         """CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$
            BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
-           CREATE TRIGGER crash BEFORE INSERT ON runs FOR EACH ROW EXECUTE FUNCTION crash()"""
+           CREATE TRIGGER crash BEFORE INSERT ON errands FOR EACH ROW EXECUTE FUNCTION crash()"""
     )
     with pytest.raises(psycopg.OperationalError):
         process_next()
     assert row(guid)["state"] == "received"
-    execute("DROP TRIGGER crash ON runs")
+    execute("DROP TRIGGER crash ON errands")
     execute("UPDATE deliveries SET due_at = now()")
     assert [processed.state for processed in drain_all()] == ["done"]
 

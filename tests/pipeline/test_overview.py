@@ -128,8 +128,10 @@ def test_a_delivery_names_its_runs_and_what_was_asked_of_github(database_url: st
     run = seed.run(seeded.repository_id, delivery_id=id)
     with transaction() as connection:
         connection.execute(
-            """INSERT INTO lookups (repository_id, delivery_id, state, reason) VALUES
-               (1, %(id)s, 'done', 'main has no mcp.yaml'), (1, %(id)s, 'done', 'run 1')""",
+            """INSERT INTO errands (kind, repository_id, subject, delivery_id, state, reason) VALUES
+               ('first_look', 1, '', %(id)s, 'done', 'main has no mcp.yaml'),
+               ('push', 1, 'refs/heads/main', %(id)s, 'done', 'run 1 brings abc to production'),
+               ('tag', 1, 'refs/tags/v1', %(id)s, 'waiting', NULL)""",
             {"id": id},
         )
     with reading() as connection:
@@ -137,7 +139,10 @@ def test_a_delivery_names_its_runs_and_what_was_asked_of_github(database_url: st
     assert found is not None
     assert found.name == "installation.created"
     assert found.run_ids == [run]
-    assert found.lookups == ["octo/weather: main has no mcp.yaml"]
+    assert found.errands == [
+        "octo/weather: main has no mcp.yaml",
+        "octo/weather: GitHub is asked",
+    ]
 
 
 def test_the_events_of_the_ledger_are_listed_once_each(database_url: str) -> None:

@@ -91,18 +91,18 @@ def test_a_running_run_gives_way_to_the_newest_of_two_newer_commits() -> None:
     assert (read(second).state, read(second).superseded_by) == ("superseded", C)
     assert read(third).state == "queued"
     with transaction() as connection:
-        assert runs.next_of_target(connection, running) == third.id
+        assert runs.waiting_for(connection, running) == [third.id]
 
 
 def test_the_head_of_a_branch_gets_a_run_unless_it_has_one_that_stands() -> None:
     head = Wanted(5, "deploy", "production", "refs/heads/main", B)
     with transaction() as connection:
-        made = run_making.ensure(connection, head)
-        assert run_making.ensure(connection, head).id == made.id
+        made = run_making.ensure(connection, head).run
+        assert run_making.ensure(connection, head) == Created(made, new=False)
         runs.cancel(connection, made.id)
-        assert run_making.ensure(connection, head).id == made.id
+        assert not run_making.ensure(connection, head).new
         connection.execute("UPDATE runs SET state = 'superseded'")
-        again = run_making.ensure(connection, head)
+        again = run_making.ensure(connection, head).run
     assert (again.attempt, again.state, again.requested) == (2, "queued", False)
 
 
@@ -158,7 +158,7 @@ def test_one_run_at_a_time_for_a_repository_and_environment() -> None:
     assert run_claims.claim(other.id) is None
     run_claims.finish(running, "succeeded", title="live")
     with transaction() as connection:
-        assert runs.next_of_target(connection, running) == other.id
+        assert runs.waiting_for(connection, running) == [other.id]
     assert run_claims.claim(other.id) is not None
 
 

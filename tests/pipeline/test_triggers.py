@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.skipping import asks_to_skip
 from pipeline.triggers import (
     Account,
     BranchPushed,
@@ -39,12 +40,19 @@ def recorded() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_a_push_to_a_branch_names_the_commit_and_the_one_before() -> None:
-    assert triggers_for("push", push()) == BranchPushed(42, OCTO, WEATHER, "main", SHA, BEFORE)
+    assert triggers_for("push", push()) == BranchPushed(
+        42, OCTO, WEATHER, "main", SHA, BEFORE, "Forecast for tomorrow"
+    )
+
+
+def test_a_push_without_a_head_commit_does_not_tell_the_message() -> None:
+    pushed = triggers_for("push", push(head_commit=None))
+    assert pushed == BranchPushed(42, OCTO, WEATHER, "main", SHA, BEFORE, None)
 
 
 def test_a_new_branch_has_no_commit_before() -> None:
     pushed = triggers_for("push", push(ref="refs/heads/a/b", before=ZEROS, created=True))
-    assert pushed == BranchPushed(42, OCTO, WEATHER, "a/b", SHA, None)
+    assert pushed == BranchPushed(42, OCTO, WEATHER, "a/b", SHA, None, "Forecast for tomorrow")
 
 
 def test_a_forced_push_without_commits_is_a_push() -> None:
@@ -59,22 +67,25 @@ def test_a_deleted_branch_or_tag_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("mark", ["[skip sigil]", "[sigil skip]", "Docs [Skip Sigil] only"])
-def test_a_push_marked_to_be_skipped_is_ignored(mark: str) -> None:
-    skipped = triggers_for("push", push(head_commit={"id": SHA, "message": f"Typo\n\n{mark}"}))
-    assert isinstance(skipped, Ignored)
-    assert "[skip sigil]" in skipped.reason
+def test_a_push_marked_to_be_skipped_is_told_with_its_message(mark: str) -> None:
+    message = f"Typo\n\n{mark}"
+    marked = triggers_for("push", push(head_commit={"id": SHA, "message": message}))
+    # It gets a check that says so: whether there is one, the settings of the commit decide.
+    assert isinstance(marked, BranchPushed)
+    assert marked.message == message
+    assert asks_to_skip(message)
 
 
-def test_the_mark_on_a_commit_does_not_skip_its_tag() -> None:
-    tagged = push(ref="refs/tags/v2.0.0", head_commit={"id": SHA, "message": "[skip sigil]"})
-    assert triggers_for("push", tagged) == TagPublished(42, OCTO, WEATHER, "v2.0.0", SHA)
+@pytest.mark.parametrize("message", ["skip sigil", "[skip ci]", "[skip  sigil]", ""])
+def test_other_messages_do_not_ask_to_be_skipped(message: str) -> None:
+    assert not asks_to_skip(message)
 
 
-def test_an_annotated_tag_is_told_by_its_commit_not_by_the_tag_object() -> None:
-    tagged = push(ref="refs/tags/v1.0.0", after="f" * 40)
-    assert triggers_for("push", tagged) == TagPublished(42, OCTO, WEATHER, "v1.0.0", SHA)
-    unknown = push(ref="refs/tags/v1.0.0", after="f" * 40, head_commit=None)
-    assert triggers_for("push", unknown) == TagPublished(42, OCTO, WEATHER, "v1.0.0", None)
+def test_a_tag_is_told_by_name_whatever_its_commit_says() -> None:
+    """Its commit is asked of GitHub: an annotated tag's push names the tag object."""
+    for commit in ({"id": SHA, "message": "[skip sigil]"}, None):
+        tagged = push(ref="refs/tags/v2.0.0", after="f" * 40, head_commit=commit)
+        assert triggers_for("push", tagged) == TagPublished(42, OCTO, WEATHER, "v2.0.0")
 
 
 def test_a_tag_that_names_no_version_is_ignored() -> None:
@@ -96,16 +107,18 @@ def test_a_push_from_a_webhook_that_is_not_the_apps_says_what_is_missing() -> No
     )
 
 
-def test_a_published_release_names_its_tag_but_no_commit() -> None:
+def test_a_published_release_names_its_tag() -> None:
     payload = push(action="published", release={"tag_name": "2026.1"})
-    assert triggers_for("release", payload) == TagPublished(42, OCTO, WEATHER, "2026.1", None)
+    assert triggers_for("release", payload) == TagPublished(42, OCTO, WEATHER, "2026.1")
 
 
 def test_an_installation_comes_with_its_repositories() -> None:
     repository = RepositoryRef(1296269, "octo", "weather", private=True)
-    created = {"action": "created", "installation": INSTALLATION, "repositories": LISTED}
-    added = {"action": "added", "installation": INSTALLATION, "repositories_added": LISTED}
-    expected = Installed(42, OCTO, (repository,))
+    granted = INSTALLATION | {"permissions": {"checks": "write", "odd": 7, "metadata": "read"}}
+    created = {"action": "created", "installation": granted, "repositories": LISTED}
+    added = {"action": "added", "installation": granted, "repositories_added": LISTED}
+    permissions = {"checks": "write", "metadata": "read"}
+    expected = Installed(42, OCTO, (repository,), permissions)
     assert triggers_for("installation", created) == expected
     assert triggers_for("installation_repositories", added) == expected
 
@@ -175,6 +188,16 @@ def test_the_recorded_payloads_ask_for_what_their_actions_say(
         ("installation_repositories", "added", "Installed"),
         ("installation_repositories", "removed", "RepositoriesRemoved"),
         ("check_suite", "rerequested", "RerunRequested"),
+        ("installation", "new_permissions_accepted", "PermissionsGranted"),
+        *(
+            ("pull_request", action, "PullRequestChanged")
+            for action in (
+                *("opened", "reopened", "synchronize", "closed"),
+                *("ready_for_review", "converted_to_draft"),
+            )
+        ),
+        ("repository", "renamed", "RepositoryMoved"),
+        ("repository", "transferred", "RepositoryMoved"),
         ("repository", "privatized", "VisibilityChanged"),
         ("repository", "publicized", "VisibilityChanged"),
     }

@@ -83,8 +83,8 @@ def secret(client: FlaskClient, public: Shown) -> Shown:
     with database.transaction() as connection:
         # As after an installation on both, had its delivery not been marked.
         connection.execute(
-            """INSERT INTO lookups (repository_id, delivery_id, state, reason)
-               VALUES (2, %(delivery)s, 'done', 'sentinel has no mcp.yaml')""",
+            """INSERT INTO errands (kind, repository_id, delivery_id, state, reason)
+               VALUES ('first_look', 2, %(delivery)s, 'done', 'sentinel has no mcp.yaml')""",
             {"delivery": public.delivery},
         )
         connection.execute(
