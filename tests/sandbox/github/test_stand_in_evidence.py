@@ -14,7 +14,7 @@ from sandbox.github import GitHubStandIn
 from sandbox.github.conformance import RestDescription, WebhookDescription
 from sandbox.github.endpoints import OPERATIONS
 from tests.polling import eventually
-from tests.sandbox.github import kit_pulls
+from tests.sandbox.github import kit_lifecycle, kit_pulls
 from tests.sandbox.github.people import make_person
 from tests.sandbox.github.visitors import Receiver, Tree, Visitor
 
@@ -72,12 +72,17 @@ def test_githubkits_models_parse_every_answer(
         people = (kit_user.rest.repos, kit_other.rest.repos, rest.repos)
         kit_pulls.visit_collaborators(*people, names, other.login)
         kit_pulls.visit_pulls(kit_user.rest, kit_other.rest, rest, names)
+    kit_lifecycle.visit_deployments(rest, names, sha)
+    kit_lifecycle.visit_releases(rest, names)
+    kit_lifecycle.visit_repository_lifecycle(kit_user.rest, names)
+    kit_lifecycle.visit_manifest_flow(kit_user.rest, github)
     with pytest.raises(RequestFailed) as refused:
         rest.checks.create(**names, data={"name": "x", "head_sha": "f" * 40})
     assert refused.value.response.status_code == 422
     eventually(github.hooks.idle)
     _visit_deliveries(as_app)
     rest.apps.revoke_installation_access_token()
+    kit_lifecycle.visit_hook_and_installation(as_app, number, receiver.url)
     called = {
         (line["method"], line["template"])
         for line in map(json.loads, github.traffic.text().splitlines())

@@ -57,9 +57,10 @@ class Tree:
         self.folder = folder
         self.remote = github.git_url(full_name, token)
         folder.mkdir(parents=True)
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.git("config", "user.name", "Octocat")
-        self.git("config", "user.email", github.user.email)
+        self.git("init", "--quiet", "--template=", "--initial-branch=main")
+        with (folder / ".git/config").open("a") as file:
+            file.write(f"[user]\n\tname = Octocat\n\temail = {github.user.email}\n")
+            file.write("[maintenance]\n\tauto = false\n")
 
     def git(self, *arguments: str) -> str:
         """Standard output of a git command, which must succeed."""
