@@ -38,7 +38,7 @@ def recover(hours: int, no_wait: bool) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     if swept is None:
-        click.echo("A worker is at it already; `flask --app webhook recover` again tells its end.")
+        click.echo("A worker has the sweep; the status page tells how far it is.")
         return
     click.echo(_words(swept.progress))
     if not swept.finished:
@@ -47,14 +47,15 @@ def recover(hours: int, no_wait: bool) -> None:
 
 
 def _sweep(look_back: timedelta, *, wait: bool) -> Swept | None:
-    """Sweep to the end, through all pauses that GitHub's limits ask for."""
+    """Sweep to the end, through all pauses that GitHub's limits ask for; None when a worker has
+    the sweep."""
     with Console(stderr=True).status("Reading what GitHub tried …") as status:
         swept = sweep(look_back=look_back, told=lambda progress: _show(status, progress))
         while swept is not None and not swept.finished and (wait or swept.retry_at is None):
             if swept.retry_at is not None:
                 status.update(f"{_words(swept.progress)} Waiting: {swept.problem}.")
                 time.sleep(max(0.0, (swept.retry_at - datetime.now(UTC)).total_seconds()))
-            swept = sweep(start=False, told=lambda progress: _show(status, progress)) or swept
+            swept = sweep(start=False, told=lambda progress: _show(status, progress))
         return swept
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from psycopg.rows import scalar_row
 from werkzeug.serving import make_server
 
@@ -338,3 +339,54 @@ def test_the_ledger_is_asked_by_an_index(database_url: str) -> None:
     assert "missed_deliveries_in_order" in text, text
     assert "deliveries_guid_key" in text, text
     assert "Seq Scan" not in text, text
+
+
+def recover(*arguments: str) -> Result:
+    return build().test_cli_runner().invoke(args=["recover", *arguments])
+
+
+def test_the_command_says_what_it_did(github: GitHubStandIn) -> None:
+    lose(github, times=2)
+    done = recover()
+    assert done.exit_code == 0, done.output
+    assert "2 deliveries had not come, 2 asked for." in done.output
+    assert len(redeliveries(github)) == 2
+
+
+def test_the_command_waits_for_room_within_the_limits(
+    github: GitHubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_SPACING", "0.05")
+    settings.cache_clear()
+    monkeypatch.setattr(budget, "RULES", budget.Rules(burst=1, background=0.98))
+    lose(github, times=4)
+    done = recover()
+    assert done.exit_code == 0, done.output
+    assert "4 asked for" in done.output
+
+
+def test_the_command_can_leave_the_rest_to_the_workers(
+    github: GitHubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "RULES", budget.Rules(burst=1, background=0.98))
+    lose(github, times=4)
+    done = recover("--no-wait")
+    assert done.exit_code == 1
+    assert "The workers go on at" in done.output
+    monkeypatch.undo()
+    assert "A worker has the sweep" in recover().output
+
+
+def test_the_command_looks_back_as_far_as_github_keeps_anything(github: GitHubStandIn) -> None:
+    assert recover("--hours", "73").exit_code == 2
+    assert recover("--hours", "72").exit_code == 0
+
+
+def test_the_command_names_what_is_missing(
+    github: GitHubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_APP_ID")
+    settings.cache_clear()
+    failed = recover()
+    assert failed.exit_code == 1
+    assert "GITHUB_APP_ID" in failed.output
