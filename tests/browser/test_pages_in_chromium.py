@@ -1,78 +1,24 @@
 """The pages in a real browser: they grow, fit, can be read and reached; nothing hostile runs."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from config.database import transaction
 from config.settings import settings
 from tests import seed
+from tests.browser.contrast import LOW_CONTRAST
 from webhook.app import build
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<script>document.title = 'sentinel'</script><img src=x onerror=alert(1)>"
 LONG = "a_very_long_name_without_any_space_" * 4
-
-# https://www.w3.org/TR/WCAG22/#contrast-minimum, over every element that has text of its own.
-LOW_CONTRAST = """() => {
-  const parse = (color) => {
-    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const luminance = ([r, g, b]) => {
-    const part = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
-    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  };
-  const surface = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = parse(getComputedStyle(at).backgroundColor);
-      if (color[3] === 255) return color;
-    }
-    throw new Error("the page has no background of its own");
-  };
-  const low = [];
-  let looked = 0;
-  for (const element of document.body.querySelectorAll("*")) {
-    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || !element.checkVisibility() || element.tagName === "NOSCRIPT") continue;
-    looked += 1;
-    const [a, b] = [luminance(parse(getComputedStyle(element).color)), luminance(surface(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) low.push(`${element.className} ${element.textContent.trim()}: ${ratio}`);
-  }
-  return { looked, low };
-}"""
-
-
-# Not for the whole session: while it is open, its event loop runs in the main thread, and nothing
-# that runs one of its own could be tested.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = next(path for name in names if (path := shutil.which(name)))
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=executable,
-            args=[
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
 
 
 @pytest.fixture
