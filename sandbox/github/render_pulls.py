@@ -1,6 +1,9 @@
 """Pull requests as GitHub's JSON."""
 
-from sandbox.github import pull_heads, render, render_issues, roles
+import functools
+
+from sandbox.github import git_writing, pull_heads, render, render_issues, roles
+from sandbox.github.git import Change, Git
 from sandbox.github.world import Json, Repository, User, World, node_id
 from sandbox.github.world_pulls import Issue, Pull
 
@@ -51,10 +54,9 @@ def simple(world: World, repository: Repository, issue: Issue) -> Json:
 
 def full(world: World, repository: Repository, issue: Issue) -> Json:
     """A pull request asked for by itself (`pull-request`)."""
-    pull, git = issue.pull, repository.git
+    pull = issue.pull
     assert pull is not None
-    changes = git.changes(pull_heads.merge_base(repository, pull), pull.head_sha)
-    count = git.text("rev-list", "--count", pull.head_sha, "--not", pull.base_sha)
+    commits, changes = _extent(repository.git, pull.base_sha, pull.head_sha)
     mergeable = None if issue.state == "closed" else pull.mergeable
     return {
         **simple(world, repository, issue),
@@ -66,11 +68,18 @@ def full(world: World, repository: Repository, issue: Issue) -> Json:
         "comments": len(repository.conversation.comments_on(issue.number)),
         "review_comments": 0,
         "maintainer_can_modify": pull.maintainer_can_modify,
-        "commits": int(count),
+        "commits": commits,
         "additions": sum(change.additions for change in changes),
         "deletions": sum(change.deletions for change in changes),
         "changed_files": len(changes),
     }
+
+
+@functools.lru_cache(maxsize=256)
+def _extent(git: Git, base: str, head: str) -> tuple[int, list[Change]]:
+    """How many commits the head has more, and what they change: for ever the same."""
+    count = git.text("rev-list", "--count", head, "--not", base)
+    return int(count), git.changes(git_writing.merge_base(git, base, head) or base, head)
 
 
 def of_commit(world: World, repository: Repository, sha: str) -> list[Json]:
