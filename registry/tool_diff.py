@@ -185,8 +185,6 @@ def _schemas(tool: Tool) -> str:
 
 
 def _changes(old: Tool, new: Tool, budget: Budget) -> list[Change]:
-    if old.hash == new.hash and old.title == new.title:
-        return []
     found = [
         *argument_diff(old.input_schema, new.input_schema, budget),
         *_answer(old, new, budget),

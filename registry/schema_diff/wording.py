@@ -160,6 +160,8 @@ _INSTEAD = {
 }
 """What a rule says is said already by the other one at the same place."""
 
+_TYPES = ("type-narrowed", "type-widened")
+
 
 def argument_changes(narrower: Iterable[Obstacle], wider: Iterable[Obstacle]) -> list[Change]:
     """The changes of an input schema, the worst first."""
@@ -230,6 +232,11 @@ def _sorted(changes: Iterable[Change]) -> list[Change]:
         known = worst.setdefault((change.path, change.rule), change)
         if SEVERITIES.index(change.severity) < SEVERITIES.index(known.severity):
             worst[change.path, change.rule] = change
+    for path in {change.path for change in worst.values()}:
+        if all((path, rule) in worst for rule in _TYPES):
+            both = [worst.pop((path, rule)) for rule in _TYPES]
+            least = min(both, key=lambda change: SEVERITIES.index(change.severity))
+            worst[path, "type-changed"] = replace(least, rule="type-changed")
     for change in list(worst.values()):
         key = (change.path, _INSTEAD.get(change.rule, ""))
         if key in worst:
