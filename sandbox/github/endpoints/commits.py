@@ -13,7 +13,7 @@ COMMITS_COMPARED = 250
 
 @endpoint("GET", "/repos/{owner}/{repo}/commits", permission="contents:read")
 def list_commits(call: Call) -> Answer:
-    """History of a branch, newest first."""
+    """History of a branch, or of one path in it, newest first."""
     reference = call.query.get("sha") or call.repository.default_branch
     if not call.repository.git.refs():
         raise GitHubError(409, "Git Repository is empty.")
@@ -21,7 +21,9 @@ def list_commits(call: Call) -> Answer:
         start = call.repository.git.commit_sha(reference)
     except UnknownObject:
         raise not_found() from None
-    page, headers = call.page(call.repository.git.commits(start))
+    limits = [f"--{name}={call.query[name]}" for name in ("since", "until") if name in call.query]
+    only = ["--", call.query["path"]] if call.query.get("path") else []
+    page, headers = call.page(call.repository.git.commits(*limits, start, *only))
     body = [render_commits.commit(call.world, call.repository, one) for one in page]
     return Answer(body, headers=headers)
 

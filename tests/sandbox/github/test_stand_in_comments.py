@@ -166,3 +166,14 @@ def test_an_app_needs_one_of_two_permissions(
         plain = visitor("POST", f"{WEATHER}/issues/2/comments", {"body": "x"})
         assert plain.status_code == on_issue
     assert Visitor(github, None)("POST", ON_PULL, {"body": "x"}).status_code == 401
+
+
+def test_a_new_issue_is_announced_to_an_app_that_asked(
+    installed: Visitor, hubot: Person, github: GitHubStandIn, receiver: Receiver
+) -> None:
+    (installation,) = github.world.installations.values()
+    installation.events.append("issues")
+    hubot.rest("POST", f"{WEATHER}/issues", {"title": "Broken"})
+    eventually(github.hooks.idle)
+    (opened,) = receiver.payloads("issues.opened")
+    assert (opened["issue"]["title"], opened["sender"]["login"]) == ("Broken", "hubot")

@@ -98,6 +98,8 @@ def test_commits_are_found_by_branch_tag_and_short_sha(
     listed = installed("GET", f"{WEATHER}/commits?per_page=1")
     assert [one["sha"] for one in listed.json()] == [sha]
     assert "next" in listed.links
+    assert len(installed("GET", f"{WEATHER}/commits?path=src/weather").json()) == 1
+    assert installed("GET", f"{WEATHER}/commits?since=2090-01-01T00:00:00Z").json() == []
     branch = installed("GET", f"{WEATHER}/branches/feature/one").json()
     assert branch["commit"]["sha"] == sha
     reference = installed("GET", f"{WEATHER}/git/ref/heads/feature/one").json()
