@@ -6,6 +6,7 @@ import pytest
 
 from config.sealing import new_key
 from config.settings import settings
+from pipeline.github.client import client
 from registry import github_app
 
 
@@ -23,6 +24,8 @@ def no_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SIGIL_KEYS", new_key())
     settings.cache_clear()
     github_app.forget()
+    client.cache_clear()
     yield
     settings.cache_clear()
     github_app.forget()
+    client.cache_clear()

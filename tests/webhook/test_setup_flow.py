@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 from config.database import transaction
 from config.sealing import Sealed
 from config.settings import settings
-from pipeline.github.client import speaking_as_app
+from pipeline.github.client import speaking, speaking_as_app
 from pipeline.github.permissions import subscriptions, wanted
 from registry import github_app
 from sandbox.github.server import GitHubStandIn
@@ -147,13 +147,17 @@ def test_one_click_makes_an_app_that_works(
     assert "Sigil of octo" in page.text
     install = re.search(r'href="([^"]*/installations/new)"', page.text)
     assert install
-    answer = requests.post(install[1], data={"repository_selection": "all"}, timeout=30)
-    answer.raise_for_status()
+    everything = {"repository_selection": "all"}
+    json = {"Accept": "application/json"}
+    answer = requests.post(install[1], data=everything, headers=json, timeout=30)
     eventually(lambda: "<code>installation</code>" in person.get("/setup/app").text)
     with speaking_as_app() as api:
         app = api.rest.apps.get_authenticated().json()
     assert app["permissions"] == wanted()
     assert sorted(app["events"]) == sorted(subscriptions())
+    # What a worker does with it, which has read no variable about it.
+    with speaking(answer.json()["id"]) as api:
+        assert api.rest.apps.list_repos_accessible_to_installation().status_code == 200
     told = capfd.readouterr()
     for secret in [*stored_secrets(), urlsplit(key_link).fragment]:
         for text in [*person.seen, told.out, told.err]:
