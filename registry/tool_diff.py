@@ -173,8 +173,9 @@ def _renamed(gone: Sequence[Tool], fresh: Sequence[Tool]) -> Iterator[tuple[str,
             same if tool.input_schema.get("properties") else []
         )
         if likely:
-            same.remove(likely[0])
-            yield tool.name, likely[0].name
+            chosen = likely[0]
+            same.remove(chosen)
+            yield tool.name, chosen.name
 
 
 def _schemas(tool: Tool) -> str:
