@@ -23,12 +23,13 @@ APP_ID = 1_042_001
 _POLL = 0.05
 HOOK_ID = 520_001_001
 CLIENT_ID = "Iv23liSandboxSigil01"
+# What Sigil asks for (`pipeline.github.permissions`), so that nothing works here that it lacks
+# there; a test compares the two.
 PERMISSIONS = {
-    "administration": "write",
     "checks": "write",
     "contents": "write",
     "deployments": "write",
-    "issues": "write",
+    "issues": "read",
     "metadata": "read",
     "pull_requests": "write",
     "statuses": "write",

@@ -19,8 +19,8 @@ _MANIFEST = {
 }
 
 
-def visit_deployments(rest: Any, names: Names, sha: str) -> None:
-    """Deploy to a preview and tear it down in order."""
+def visit_deployments(rest: Any, owner: Any, names: Names, sha: str) -> None:
+    """Deploy to a preview and tear it down in order; the environment is the owner's to delete."""
     repos = rest.repos
     wanted = {"ref": sha, "environment": "preview/pr-1", "required_contexts": []}
     made = repos.create_deployment(**names, data=wanted | {"auto_merge": False}).parsed_data
@@ -37,7 +37,7 @@ def visit_deployments(rest: Any, names: Names, sha: str) -> None:
     # githubkit puts the name into the path as it is.
     place = {**names, "environment_name": quote(environment.name, safe="")}
     assert repos.get_environment(**place).parsed_data.name == "preview/pr-1"
-    assert repos.delete_an_environment(**place).status_code == 204
+    assert owner.repos.delete_an_environment(**place).status_code == 204
 
 
 def visit_releases(rest: Any, names: Names) -> None:

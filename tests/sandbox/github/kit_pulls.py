@@ -65,7 +65,8 @@ def visit_pulls(owner: Any, other: Any, app: Any, names: Names) -> None:
 
 def visit_comments(app: Any, other: Any, names: Names, number: int) -> None:
     """Comment on a pull request and react to it; open an issue."""
-    issues, reactions = app.issues, app.reactions
+    # The App may not react: that takes a permission that it does not ask for.
+    issues, reactions = app.issues, other.reactions
     on = {**names, "issue_number": number}
     made = issues.create_comment(**on, data={"body": "Hello"}).parsed_data
     one = {**names, "comment_id": made.id}

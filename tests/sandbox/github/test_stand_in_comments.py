@@ -118,9 +118,18 @@ def test_others_comments_are_not_a_strangers_to_change(
 
 
 def test_reactions_are_left_once_each(
-    installed: Visitor, person: Visitor, hubot: Person, pull: Any, heard: Callable[[], list[Any]]
+    installed: Visitor,
+    person: Visitor,
+    hubot: Person,
+    pull: Any,
+    heard: Callable[[], list[Any]],
+    github: GitHubStandIn,
+    app: Visitor,
 ) -> None:
     own = f"{COMMENTS}/{person('POST', ON_PULL, {'body': '/sigil help'}).json()['id']}"
+    (installation,) = github.world.installations.values()
+    installation.permissions["issues"] = "write"
+    installed = Visitor(github, access_token(app, installation.id))
     first = installed("POST", f"{own}/reactions", {"content": "eyes"})
     assert (first.status_code, first.json()["user"]["login"]) == (201, "sigil[bot]")
     again = installed("POST", f"{own}/reactions", {"content": "eyes"})
@@ -152,19 +161,23 @@ def test_a_plain_issue_is_no_pull_request(
 
 
 def test_an_app_needs_one_of_two_permissions(
-    github: GitHubStandIn, app: Visitor, install: Any, person: Visitor, pull: Any
+    github: GitHubStandIn, app: Visitor, installed: Visitor, person: Visitor, pull: Any
 ) -> None:
     person("POST", f"{WEATHER}/issues", {"title": "Plain"})
-    number = install("octocat/weather")
-    for granted, on_pull, on_issue in (
-        ({"pull_requests": "write"}, 201, 403),
-        ({"issues": "write"}, 201, 201),
-        ({"issues": "read"}, 403, 403),
+    own = f"{COMMENTS}/{person('POST', ON_PULL, {'body': 'x'}).json()['id']}"
+    (installation,) = github.world.installations.values()
+    installation.permissions["issues"] = "write"
+    for granted, on_pull, on_issue, reacting in (
+        ({"pull_requests": "write"}, 201, 403, 403),
+        ({"issues": "write"}, 201, 201, 201),
+        ({"issues": "read"}, 403, 403, 403),
     ):
-        visitor = Visitor(github, access_token(app, number, permissions=granted))
+        visitor = Visitor(github, access_token(app, installation.id, permissions=granted))
         assert visitor("POST", ON_PULL, {"body": "x"}).status_code == on_pull
         plain = visitor("POST", f"{WEATHER}/issues/2/comments", {"body": "x"})
         assert plain.status_code == on_issue
+        left = visitor("POST", f"{own}/reactions", {"content": "eyes"})
+        assert left.status_code == reacting
     assert Visitor(github, None)("POST", ON_PULL, {"body": "x"}).status_code == 401
 
 

@@ -72,7 +72,7 @@ def test_githubkits_models_parse_every_answer(
         people = (kit_user.rest.repos, kit_other.rest.repos, rest.repos)
         kit_pulls.visit_collaborators(*people, names, other.login)
         kit_pulls.visit_pulls(kit_user.rest, kit_other.rest, rest, names)
-    kit_lifecycle.visit_deployments(rest, names, sha)
+    kit_lifecycle.visit_deployments(rest, kit_user.rest, names, sha)
     kit_lifecycle.visit_releases(rest, names)
     kit_lifecycle.visit_repository_lifecycle(kit_user.rest, names)
     kit_lifecycle.visit_manifest_flow(kit_user.rest, github)

@@ -88,7 +88,7 @@ def test_a_token_reaches_only_the_repositories_it_was_asked_for(
     outside = app("POST", path, {"repositories": ["three"]})
     assert outside.status_code == 422
     assert "not accessible to the parent installation" in outside.json()["message"]
-    greedy = app("POST", path, {"permissions": {"actions": "write"}})
+    greedy = app("POST", path, {"permissions": {"administration": "write"}})
     assert greedy.status_code == 422
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
+from pipeline.github import permissions
 from sandbox.github import GitHubStandIn
 from sandbox.github.app_manifest import InvalidManifest, parse
 from tests.polling import eventually
@@ -214,6 +215,11 @@ def test_the_page_shows_what_is_wrong(browser: Visitor) -> None:
         assert page.status_code == 422
         assert "does not appear to be a valid GitHub App manifest" in page.text
     assert "url&#34; wasn&#39;t supplied" in page.text
+
+
+def test_the_first_app_asks_for_what_sigil_asks_for(github: GitHubStandIn) -> None:
+    assert github.world.app.permissions == permissions.wanted()
+    assert sorted(github.world.app.events) == sorted(one.name for one in permissions.EVENTS)
 
 
 def test_an_app_moves_its_webhook(
