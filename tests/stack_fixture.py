@@ -65,6 +65,14 @@ class RemoteGitHub:
         """Hold webhooks back, or send them in another order, as the stand-in's control says."""
         self._control("PATCH", "/webhooks", mischief)
 
+    def advance(self, seconds: float) -> None:
+        """Move its clock forward: tokens expire, windows of limits pass."""
+        self._control("POST", "/clock", {"advance": seconds})
+
+    def has_sent_all(self) -> bool:
+        """Whether no webhook waits to be sent; one that failed is not sent again."""
+        return bool(requests.get(f"{self.url}/_sandbox/webhooks", timeout=30).json()["idle"])
+
     def be_generous(self) -> None:
         """Lift the secondary limits, which a module full of tests would use up."""
         names = ("per_hour", "points_per_minute", "content_per_minute", "content_per_hour")
@@ -189,10 +197,14 @@ def plain(name: str, changes: Mapping[str, str] | None = None) -> dict[str, str 
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system with the process host, for all tests of a module."""
+def system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """A system with the process host, for all tests of a module; `SETTINGS` of the module are
+    further settings of it."""
     folder = Path(tempfile.mkdtemp(prefix="sigil-system-"))
-    stack = Stack(folder / "sandbox", host="process", settings=QUICK)
+    settings = QUICK | getattr(request.module, "SETTINGS", {})
+    stack = Stack(folder / "sandbox", host="process", settings=settings)
     stack.start()
     started = System(stack, tmp_path_factory.mktemp("clones"))
     started.github.be_generous()
