@@ -1,7 +1,9 @@
 """Comments on issues and pull requests, and reactions to them
 (docs.github.com/rest/issues/comments, /rest/reactions/reactions).
 
-On a pull request an App needs one of two permissions, on a plain issue the one for issues.
+To comment on a pull request an App needs one of two permissions, on a plain issue the one for
+issues, and to react that one everywhere. Source: docs.github.com, "Permissions required for GitHub
+Apps".
 """
 
 from sandbox.github import bodies, render_issues
@@ -62,17 +64,16 @@ def delete_comment(call: Call) -> Answer:
     return Answer(status=204)
 
 
-@endpoint("POST", _REACTIONS, permission=_WRITE, role="read", content=True)
+@endpoint("POST", _REACTIONS, permission="issues:write", role="read", content=True)
 def create_reaction(call: Call) -> Answer:
     """Leave an emoji; 200 when the caller left the same one before."""
     comment = _comment(call)
-    _check_app(call, call.repository.conversation.issues[comment.number])
     bodies.check("reaction", call.body)
     reaction, new = _comments(call).react(comment, call.caller.account, call.body["content"])
     return Answer(render_issues.reaction(call.world, reaction), 201 if new else 200)
 
 
-@endpoint("GET", _REACTIONS, permission=_READ)
+@endpoint("GET", _REACTIONS, permission="issues:read")
 def list_reactions(call: Call) -> Answer:
     """The emojis below a comment, oldest first."""
     content = call.query.get("content")
@@ -81,7 +82,7 @@ def list_reactions(call: Call) -> Answer:
     return Answer([render_issues.reaction(call.world, one) for one in page], headers=headers)
 
 
-@endpoint("DELETE", _REACTIONS + "/{reaction_id}", permission=_WRITE, role="read")
+@endpoint("DELETE", _REACTIONS + "/{reaction_id}", permission="issues:write", role="read")
 def delete_reaction(call: Call) -> Answer:
     """Take one's own emoji back."""
     comment = _comment(call)

@@ -20,7 +20,7 @@ def create_issue(call: Call) -> Answer:
     return Answer(body, 201, {"Location": body["url"]})
 
 
-@endpoint("GET", _ALL, permission="issues:read|pull_requests:read")
+@endpoint("GET", _ALL, permission="issues:read")
 def list_issues(call: Call) -> Answer:
     """Issues and pull requests, newest first."""
     state = call.query.get("state", "open")
@@ -34,7 +34,7 @@ def list_issues(call: Call) -> Answer:
     return Answer(body, headers=headers)
 
 
-@endpoint("GET", _ALL + "/{issue_number}", permission="issues:read|pull_requests:read")
+@endpoint("GET", _ALL + "/{issue_number}", permission="issues:read")
 def get_issue(call: Call) -> Answer:
     """One issue, or a pull request as one."""
     return Answer(render_issues.issue(call.world, call.repository, find(call)))

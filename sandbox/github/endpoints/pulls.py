@@ -142,7 +142,9 @@ def merge(call: Call) -> Answer:
     return Answer({"sha": commit, "merged": True, "message": words})
 
 
-@endpoint("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls", permission="contents:read")
+@endpoint(
+    "GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls", permission="pull_requests:read"
+)
 def list_pulls_of_commit(call: Call) -> Answer:
     """The open pull requests that bring a commit, or the one that brought it."""
     git, sha = call.repository.git, call.path["commit_sha"]
