@@ -4,7 +4,7 @@ Every step looks before it acts, so that a lost answer or a dead worker doubles 
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -134,7 +134,8 @@ def _write(
     owner, name = repository.owner, repository.name
     present = reading.head_of(github, repository, BRANCH)
     if present is None:
-        github.rest.git.create_ref(owner, name, ref=f"refs/heads/{BRANCH}", sha=head)
+        with _unless(lambda: reading.head_of(github, repository, BRANCH)):
+            github.rest.git.create_ref(owner, name, ref=f"refs/heads/{BRANCH}", sha=head)
     elif reading.file_at(github, repository, BRANCH) is not None:
         return True
     elif present != head:
@@ -143,15 +144,26 @@ def _write(
         ).json()
         if compared["ahead_by"]:
             return False
-    github.rest.repos.create_or_update_file_contents(
-        owner,
-        name,
-        reading.MANIFEST,
-        message=COMMIT,
-        content=base64.b64encode(generate(found).encode()).decode(),
-        branch=BRANCH,
-    )
+    with _unless(lambda: reading.file_at(github, repository, BRANCH)):
+        github.rest.repos.create_or_update_file_contents(
+            owner,
+            name,
+            reading.MANIFEST,
+            message=COMMIT,
+            content=base64.b64encode(generate(found).encode()).decode(),
+            branch=BRANCH,
+        )
     return True
+
+
+@contextmanager
+def _unless(there: Callable[[], object]) -> Iterator[None]:
+    """Pass over a refusal to make something that is there by now: another worker was faster."""
+    try:
+        yield
+    except RequestFailed as error:
+        if error.response.status_code not in (409, 422) or there() is None:
+            raise
 
 
 def _open(

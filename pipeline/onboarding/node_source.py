@@ -37,11 +37,16 @@ _PATH = re.compile(
     r"""(?:\.(?:post|all|use)\(\s{0,20}|\bendpoint["']?\s?:\s{0,5})["'`](/[\w./-]{0,100})["'`]"""
 )
 _LOOPBACK = re.compile(r"""\.listen\([^()]{0,200}["'](?:127\.0\.0\.1|localhost)["']""")
-_FAST_TRANSPORT = re.compile(r"""transportType["']?\s?:\s{0,5}["'](\w{1,40})["']""")
+# FastMCP's `transportType: "httpStream"`, mcp-framework's `transport: {type: "http-stream"}`.
+_NAMED_TRANSPORT = re.compile(
+    r"""transportType["']?\s?:\s{0,5}["'](\w{1,40})["']"""
+    r"""|\btransport\s?:\s{0,5}\{\s{0,50}type\s?:\s{0,5}["']([\w-]{1,40})["']"""
+)
+_BASE_PATH = re.compile(r"""\bbasePath["']?\s?:\s{0,5}["'](/[\w./-]{0,100})["']""")
 _TOOL = re.compile(
     r"""\.(?:tool|registerTool)\(\s{0,50}["'`]([\w.-]{1,128})["'`]"""
     r"""|\.addTool\(\s{0,20}\{\s{0,50}name:\s{0,5}["'`]([\w.-]{1,128})["'`]"""
-    r"""|\bname:\s{0,5}["'`]([\w.-]{1,128})["'`],\s{0,50}description:[^{}]{1,2000}\binputSchema\b"""
+    r"""|\bname:\s{0,5}["'`]([\w.-]{1,128})["'`],\s{0,50}description:[^{}]{1,600}\binputSchema\b"""
 )
 
 
@@ -55,7 +60,7 @@ def read(path: str, text: str) -> Source:
         serves=serves,
         client=any(_is_one_of(module, _CLIENT_MODULES) for module in modules),
         starts=serves,
-        servings=tuple(_servings(code)),
+        servings=tuple(_servings(code, modules)),
         framework=next((m for m in modules if _is_one_of(m, _SERVER_MODULES)), None),
         variables=tuple(_variables(path, code)),
         tools=tuple(dict.fromkeys(name for found in _TOOL.findall(code) for name in found if name))
@@ -69,14 +74,20 @@ def _is_one_of(module: str, known: tuple[str, ...]) -> bool:
     return any(module == name or module.startswith(name + "/") for name in known)
 
 
-def _servings(code: str) -> Iterator[Serving]:
+def _servings(code: str, modules: tuple[str, ...]) -> Iterator[Serving]:
     if "StdioServerTransport(" in code or "serveStdio(" in code:
         yield Serving("stdio")
-    kinds = {transport_named(word) for word in _FAST_TRANSPORT.findall(code)}
+    kinds = {transport_named(a or b) for a, b in _NAMED_TRANSPORT.findall(code)}
+    if "mcp-framework" in modules and not kinds:
+        kinds = {"stdio"}
     if "stdio" in kinds:
         yield Serving("stdio")
     if "streamable-http" in kinds or re.search(r"StreamableHTTP\w{0,20}Transport\(", code):
         yield _http(code, fast=bool(kinds))
+    if "createMcpHandler(" in code:
+        # Source: https://github.com/vercel/mcp-handler, a route of a Next.js application
+        base = _BASE_PATH.search(code)
+        yield Serving("streamable-http", f"{base[1].rstrip('/') if base else ''}/mcp", 3000, "PORT")
     if "sse" in kinds or "SSEServerTransport(" in code:
         yield Serving("sse")
 

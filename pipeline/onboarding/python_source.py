@@ -46,6 +46,7 @@ class _Reader:
         self._calls = [node for node in self._nodes if isinstance(node, ast.Call)]
         self._values = Values(self._nodes)
         self._imported = dict(_imports(self._nodes))
+        self._serves = any(map(_is_server_import, self._imported.values()))
         self._servers = tuple(self._made(_MAKERS))
         self._made_anywhere = self._values.made_by(_MAKERS)
 
@@ -55,7 +56,7 @@ class _Reader:
         modules = set(self._imported.values())
         return Source(
             path=self._path,
-            serves=any(map(_is_server_import, modules)),
+            serves=self._serves,
             client=any(module.rsplit(".", 1)[-1] in _CLIENT_NAMES for module in modules),
             starts=self._starts(),
             relative=any(isinstance(n, ast.ImportFrom) and n.level > 0 for n in self._nodes),
@@ -126,10 +127,16 @@ class _Reader:
         last = owner.rsplit(".", 1)[-1]
         if last in self._made_anywhere:
             return True
-        return last in {"mcp", "server", "app"} and last in self._imported
+        # Made by a function, or in another file.
+        known = self._serves or last in self._imported
+        return (known and last.endswith(("mcp", "server"))) or (self._serves and last == "app")
 
     def _run(self, call: ast.Call) -> Serving:
         word = keyword(call, "transport") or (call.args[0] if call.args else None)
+        if word is None and any(given.arg is None for given in call.keywords):
+            # run(**options)
+            value = self._values.of(ast.Name("transport"))
+            return self._serving(value.constant, call, chosen=True)
         if word is None:
             return self._serving(self._chosen_elsewhere() or "stdio", call)
         value = self._values.of(word)
@@ -150,6 +157,8 @@ class _Reader:
             path = path or keyword(call, "path") or keyword(call, "streamable_http_path")
             port = port or keyword(call, "port")
             host = host or keyword(call, "host")
+        port = port or self._values.setting("port")
+        host = host or self._values.setting("host")
         of = self._values.of
         path_value = of(path).constant if path else None
         port_value, host_value = of(port), of(host)
@@ -162,6 +171,11 @@ class _Reader:
             host=host_value.constant if isinstance(host_value.constant, str) else None,
             host_variable=host_value.variable,
             chosen=chosen,
+            unknown=frozenset(
+                name
+                for name, given, value in (("port", port, port_value), ("host", host, host_value))
+                if given is not None and value.constant is None and value.variable is None
+            ),
         )
 
     def _variables(self) -> Iterator[Variable]:

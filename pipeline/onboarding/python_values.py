@@ -34,6 +34,7 @@ class Values:
         self._nodes = nodes
         self._named: dict[str, ast.expr] = {}
         self._options: dict[str, ast.expr] = {}
+        self._settings: dict[str, ast.expr] = {}
         for node in nodes:
             self._note(node)
 
@@ -42,6 +43,10 @@ class Values:
             for target in node.targets:
                 if isinstance(target, ast.Name):
                     self._named.setdefault(target.id, node.value)
+                elif isinstance(target, ast.Attribute) and dotted(target.value).endswith(
+                    ".settings"
+                ):
+                    self._settings.setdefault(target.attr, node.value)
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             if isinstance(node.target, ast.Name):
                 self._named.setdefault(node.target.id, node.value)
@@ -89,6 +94,10 @@ class Values:
         constants = [part.constant for part in parts if part.constant is not None]
         variables = [part.variable for part in parts if part.variable is not None]
         return Value(constants[0] if constants else None, variables[0] if variables else None)
+
+    def setting(self, name: str) -> ast.expr | None:
+        """What is assigned to `mcp.settings.<name>`, as with the first versions of the SDK."""
+        return self._settings.get(name)
 
     def made_by(self, makers: set[str]) -> set[str]:
         """Names, at any level, that hold what one of `makers` made."""

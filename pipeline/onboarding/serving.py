@@ -1,7 +1,8 @@
 """Decides how a server speaks MCP, and what it needs so that it can be reached."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.onboarding.findings import Found, Sure, Transport
 from pipeline.onboarding.project import Entry
@@ -61,7 +62,24 @@ def reach(
             ("It can speak HTTP too; as a stdio server it gets a bridge.",) if several else ()
         )
         return Reach(Found(Transport("stdio"), f"`{one.path}`", sure), concerns=concerns)
+    way = _with_arguments(way, entry)
     return _http(one, way, default_port, exposed, old=kind == "sse", guess=several)
+
+
+def _with_arguments(way: Serving, entry: Entry | None) -> Serving:
+    """`--port` and `--host` of the command win over what the code says."""
+    command = entry.command.value if entry else ()
+    given = {
+        name.lstrip("-"): value
+        for name, value in itertools.pairwise(command)
+        if name in ("--port", "--host")
+    }
+    port = given.get("port", "")
+    if port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535:
+        way = replace(way, port=int(port), port_variable=None)
+    if "host" in given:
+        way = replace(way, host=given["host"], host_variable=None)
+    return way
 
 
 def _from_hint(
@@ -104,8 +122,8 @@ def _http(
         )
     follows = way.port_variable == "PORT"
     port = way.port or (exposed.value if exposed else None) or (8080 if follows else default_port)
-    if port is None:
-        port = 8080
+    if port is None or ("port" in way.unknown and way.port is None):
+        port = port or 8080
         concerns.append("The port that it listens on was not found; have it listen on `PORT`.")
     if way.port_variable and not follows:
         env[way.port_variable] = str(port)
@@ -125,7 +143,7 @@ def _address(one: Source, way: Serving, concerns: list[str]) -> dict[str, str]:
     if way.host_variable:
         known = way.host_variable == "HOST" or way.host in _EVERYWHERE
         return {} if known else {way.host_variable: everywhere}
-    if way.host in _EVERYWHERE:
+    if way.host in _EVERYWHERE or ("host" in way.unknown and way.host is None):
         return {}
     if way.host is None and one.framework == "fastmcp":
         # Source: https://gofastmcp.com/more/settings

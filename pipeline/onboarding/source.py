@@ -31,6 +31,7 @@ class Serving:
         host: The address that is written down, if any.
         host_variable: The environment variable that the address is read from.
         chosen: Something, such as an argument, chooses; `transport` is what it is without it.
+        unknown: Of `port` and `host`: what the code sets to something that could not be read.
     """
 
     transport: Literal["stdio", "streamable-http", "sse"] | None
@@ -40,6 +41,7 @@ class Serving:
     host: str | None = None
     host_variable: str | None = None
     chosen: bool = False
+    unknown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -402,6 +402,45 @@ mcp.run("http")
     "examples/client/server.py": "from mcp.server import MCPServer\n",
 }
 
+SUBFOLDER: Repository = {
+    "README.md": "# Tools of the observatory\n",
+    "servers/clock/requirements.txt": "mcp==2.3.0\n",
+    "servers/clock/clock.py": '''\
+"""Tells the time."""
+
+import argparse
+import os
+from datetime import UTC, datetime
+
+from mcp.server import MCPServer
+
+server = MCPServer("clock")
+
+
+@server.tool()
+def now() -> str:
+    """The time in UTC."""
+    return datetime.now(UTC).isoformat()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8765"))
+    parser.add_argument("--host", default=os.environ.get("HOST", "127.0.0.1"))
+    arguments = parser.parse_args()
+    server.run(
+        "streamable-http",
+        host=arguments.host,
+        port=arguments.port,
+        streamable_http_path="/clock",
+    )
+
+
+if __name__ == "__main__":
+    main()
+''',
+}
+
 NOT_MCP: Repository = {
     "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\ndependencies = ["flask"]\n',
     "app.py": "import flask\n",
@@ -446,5 +485,6 @@ SERVERS = {
     "server-json": SERVER_JSON,
     "smithery": SMITHERY,
     "monorepo": MONOREPO,
+    "subfolder": SUBFOLDER,
 }
 OTHERS = {"not-mcp": NOT_MCP, "client": CLIENT, "empty": EMPTY, "hostile": HOSTILE}

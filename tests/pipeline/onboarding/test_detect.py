@@ -239,6 +239,21 @@ SERVER = "from mcp.server import MCPServer\nmcp = MCPServer('x')\n"
             " port=int(os.environ['PORT']))",
             Transport("streamable-http", port=8080),
         ),
+        (
+            "import click\n@click.option('--transport', default='http')\n"
+            "def main(transport):\n    options = {'transport': transport}\n"
+            "    mcp.run(**options)\n",
+            Transport("streamable-http", port=8000),
+        ),
+        (
+            "mcp.settings.port = 8123\nmcp.settings.host = '0.0.0.0'\n"
+            "mcp.run(transport='streamable-http')",
+            Transport("streamable-http", port=8123),
+        ),
+        (
+            "def make():\n    return MCPServer('x')\nserver = make()\nserver.run('sse')",
+            Transport("streamable-http", port=8000),
+        ),
     ],
 )
 def test_the_transport_is_read_from_the_code(
@@ -246,6 +261,51 @@ def test_the_transport_is_read_from_the_code(
 ) -> None:
     files: Repository = {"server.py": SERVER + "if __name__ == '__main__':\n    pass\n" + code}
     assert found(tmp_path, files).transport.value == transport
+
+
+@pytest.mark.parametrize(
+    ("code", "transport"),
+    [
+        (
+            'import { FastMCP } from "fastmcp"; x.start({ transportType: "httpStream", '
+            'httpStream: { port: 8081, endpoint: "/x/mcp" } });',
+            Transport("streamable-http", "/x/mcp", 8081),
+        ),
+        ('import { MCPServer } from "mcp-framework"; new MCPServer();', Transport("stdio")),
+        (
+            'import { MCPServer } from "mcp-framework"; '
+            'new MCPServer({ transport: { type: "http-stream", options: { port: 1337 } } });',
+            Transport("streamable-http", "/mcp", 1337),
+        ),
+        (
+            'import { createMcpHandler } from "mcp-handler"; '
+            'createMcpHandler(() => {}, {}, { basePath: "/api" });',
+            Transport("streamable-http", "/api/mcp", 3000),
+        ),
+        (
+            'const { McpServer } = require("@modelcontextprotocol/sdk/server/mcp.js");\n'
+            "// new StdioServerTransport()\n"
+            "new StreamableHTTPServerTransport(); app.listen(4000);",
+            Transport("streamable-http", "/mcp", 4000),
+        ),
+    ],
+)
+def test_the_transport_of_node_is_read_from_the_code(
+    tmp_path: Path, code: str, transport: Transport
+) -> None:
+    files: Repository = {"package.json": '{"main": "index.js"}', "index.js": code}
+    assert found(tmp_path, files).transport.value == transport
+
+
+def test_the_port_in_the_command_wins(tmp_path: Path) -> None:
+    files: Repository = {
+        "server.py": SERVER + "def make():\n    return mcp.streamable_http_app()\n",
+        "Dockerfile": "FROM x\nEXPOSE 1\n"
+        "CMD uvicorn server:make --factory --host 0.0.0.0 --port 8500",
+    }
+    detected = found(tmp_path, files)
+    assert detected.transport.value == Transport("streamable-http", port=8500)
+    assert detected.concerns == ()
 
 
 @pytest.mark.parametrize(

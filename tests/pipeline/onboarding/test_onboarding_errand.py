@@ -1,6 +1,6 @@
 """The one pull request, opened at the stand-in, and what its people make of it."""
 
-import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -140,17 +140,16 @@ def test_after_a_lost_answer_nothing_is_doubled(
     assert dice.api("GET", f"/pulls/{pull['number']}")["commits"] == 1
 
 
-def test_a_pull_request_that_was_made_in_the_same_moment_is_found(dice: Checkout) -> None:
-    onboard(errand(dice))
-    with transaction() as connection:
-        connection.execute("DELETE FROM onboardings")
-    # The first look at what there is came before the other worker's request.
-    dice.github.fail("GET", "/repos/{owner}/{repo}/pulls", "status", status=502)
-    with pytest.raises(GitHubAway):
-        onboard(errand(dice))
-    onboard(errand(dice, attempts=2))
-    assert len(pulls(dice)) == 1
+def test_workers_at_the_same_moment_make_one_pull_request(dice: Checkout) -> None:
+    taken = errand(dice, attempts=3)
+    with ThreadPoolExecutor(3) as workers:
+        answers = list(workers.map(onboard, [taken] * 3))
+    (pull,) = pulls(dice)
+    assert {done.reason for done in answers} == {
+        f"pull request #{pull['number']} proposes an mcp.yaml"
+    }
     assert settled(dice)[0] == "open"
+    assert dice.api("GET", f"/pulls/{pull['number']}")["commits"] == 1
 
 
 def test_closing_it_is_an_answer_for_ever(dice: Checkout) -> None:
@@ -297,8 +296,3 @@ def test_the_files_of_a_repository_cost_a_bounded_number_of_requests(checkout: C
     before = len(traffic.read_text().splitlines())
     onboard(errand(checkout))
     assert len(traffic.read_text().splitlines()) - before < 80
-
-
-def test_the_pull_request_is_the_same_for_the_same_files(dice: Checkout) -> None:
-    one, two = errand(dice), dataclasses.replace(errand(dice), id=2)
-    assert onboard(one) == onboard(two)
