@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 CUT = "… cut, the whole of it is on the run's page"
 
-_MARKUP = re.compile(r"[\\`|<>*_\[\]~$]")
+# An ampersand, too: `&commat;` is an @ that mentions people.
+_MARKUP = re.compile(r"[\\`|<>*_\[\]~$&]")
 # GitHub links these in plain text, and a link to an issue shows up there: an invisible space
 # inside keeps them words. https://docs.github.com/en/get-started/writing-on-github
 _LINKED = re.compile(r"@(?=[\w-])|#(?=\d)|(?<=\bgh-)(?=\d)|(?<=\bwww)(?=\.)|:(?=//)", re.IGNORECASE)
