@@ -10,9 +10,11 @@ import pytest
 import requests
 
 from config.database import transaction
+from config.redis import redis
 from config.settings import settings
 from pipeline.github.client import client
 from sandbox.github import GitHubStandIn
+from tests.repository_life import RepositoryLife
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,11 @@ class Person:
 
 
 @dataclass
-class Checkout:
+class Checkout(RepositoryLife):
     """A clone of a repository of the stand-in, and what its owner does there.
 
     In the clone of a fork, `owner` is whose it is, and `upstream` what it was forked from: pull
-    requests are opened there.
+    requests are opened there. `account` is whose it is since it was transferred.
     """
 
     github: GitHubStandIn
@@ -36,11 +38,12 @@ class Checkout:
     folder: Path
     owner: Person | None = None
     upstream: str = ""
+    account: str = ""
 
     @property
     def full_name(self) -> str:
         """`owner/name`."""
-        return f"{self._me.login}/{self.name}"
+        return f"{self.account or self._me.login}/{self.name}"
 
     @property
     def _me(self) -> Person:
@@ -207,6 +210,12 @@ def install(github: GitHubStandIn) -> None:
         data={"repository_selection": "all"},
         timeout=30,
     ).raise_for_status()
+
+
+def let_limits_pass() -> None:
+    """What GitHub's limits hold back may go on, as if the time had come."""
+    for key in redis().scan_iter("sigil:budget:*"):
+        redis().delete(key)
 
 
 @pytest.fixture(scope="session")

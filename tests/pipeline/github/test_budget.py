@@ -3,7 +3,7 @@
 import itertools
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pipeline.github.client import (
     GitHubAway,
     GitHubHeld,
     GitHubRefused,
+    client,
     speaking,
     speaking_as_app,
 )
@@ -27,13 +28,37 @@ from sandbox.github.limits import Budgets
 from tests.github_fixture import Checkout, install, new_repository
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, app_key: Path) -> Iterator[Checkout]:
+    """A repository with one commit, on which the App is installed."""
+    folder = tmp_path_factory.mktemp("budget")
+    with GitHubStandIn(folder / "github", private_key_file=app_key) as stand_in:
+        made = new_repository(stand_in, "weather", folder / "weather")
+        made.commit({"README.md": "weather"})
+        made.push()
+        install(stand_in)
+        yield made
+
+
 @pytest.fixture
-def weather(github: GitHubStandIn, redis_url: str, tmp_path: Path) -> Checkout:
-    made = new_repository(github, "weather", tmp_path / "weather")
-    made.commit({"README.md": "weather"})
-    made.push()
-    install(github)
-    return made
+def weather(
+    standing: Checkout, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Checkout]:
+    """The repository, when nobody has asked anything yet."""
+    github = standing.github
+    github.limits.budgets = Budgets()
+    github.limits._uses.clear()
+    github.traffic.path.write_text("")
+    monkeypatch.setenv("GITHUB_API_URL", github.url)
+    monkeypatch.setenv("GITHUB_APP_ID", str(github.app_id))
+    monkeypatch.setenv("GITHUB_PRIVATE_KEY_FILE", str(github.private_key_file))
+    monkeypatch.setenv("GITHUB_TIMEOUT", "1")
+    settings.cache_clear()
+    client.cache_clear()
+    yield standing
+    github.faults.clear()
+    settings.cache_clear()
+    client.cache_clear()
 
 
 @pytest.fixture
@@ -61,7 +86,7 @@ def write(number: int, sha: str, *, background: bool = False) -> None:
 
 def answers(github: GitHubStandIn) -> list[dict[str, Any]]:
     """Every REST request so far that was not the tests' own."""
-    entries = map(json.loads, (github.traffic.path).read_text().splitlines())
+    entries = map(json.loads, github.traffic.path.read_text().splitlines())
     return [entry for entry in entries if entry["template"] != "/user/repos"]
 
 

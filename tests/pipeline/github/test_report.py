@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from config.database import transaction
-from config.redis import redis
 from pipeline import run_claims, run_making
 from pipeline.github import budget
 from pipeline.github.report import report
 from pipeline.runs import Run
-from tests.github_fixture import Checkout
+from tests.github_fixture import Checkout, let_limits_pass
 
 CHECKS = "/repos/{owner}/{repo}/check-runs"
 CHECK = "/repos/{owner}/{repo}/check-runs/{check_run_id}"
@@ -41,8 +40,7 @@ def settle(run: Run, *, times: int = 12) -> None:
             ).fetchone()
         if waiting is None:
             return
-        for key in redis().scan_iter("sigil:budget:*"):
-            redis().delete(key)
+        let_limits_pass()
     raise AssertionError(_column(run, "report_error"))
 
 
