@@ -9,9 +9,9 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from werkzeug.wrappers import Response as BaseResponse
 
 from sandbox.github import git_writing, pull_heads, render_issues, roles
-from sandbox.github.comments import Comments
+from sandbox.github.comments import Comments, check_text
 from sandbox.github.errors import GitHubError
-from sandbox.github.pulls import Pulls
+from sandbox.github.pulls import Proposal, Pulls
 from sandbox.github.reports import age, of_commit
 from sandbox.github.routing import Services
 from sandbox.github.viewing import viewer
@@ -31,11 +31,34 @@ def add_pages(routes: Blueprint, services: Services) -> None:
     def find(owner: str, repo: str) -> Repository:
         return world.repository(owner, repo) or abort(404)
 
+    def actor() -> User:
+        login = request.form.get("as")
+        user = world.user(login) if login else viewer(services)
+        return user or abort(422, f"Nobody is called {login}.")
+
     @routes.get("/<owner>/<repo>/pulls")
     def pull_list(owner: str, repo: str) -> str:
         repository = find(owner, repo)
         issues = list(repository.conversation.issues.values())[::-1]
-        return render_template("pulls.html", repository=repository, issues=issues)
+        people = _people(services)
+        return render_template("pulls.html", repository=repository, issues=issues, people=people)
+
+    @routes.post("/<owner>/<repo>/pulls")
+    def propose(owner: str, repo: str) -> BaseResponse:
+        """`title`, `head` (`branch` or `owner:branch`), `base`, and `draft` when it is one."""
+        repository, form = find(owner, repo), request.form
+        user, pulls = actor(), Pulls(world, services.events, repository)
+        try:
+            check_text("PullRequest", form["title"], form.get("body"))
+            head, branch = pulls.head(form["head"], user)
+            proposal = Proposal(
+                *(form["title"], form.get("body"), head, branch, form["base"]),
+                draft="draft" in form,
+            )
+            issue = pulls.open(proposal, user, None)
+        except GitHubError as refusal:
+            return _refusal(refusal)
+        return redirect(render_issues.page_url(world, repository, issue), 303)
 
     @routes.get("/<owner>/<repo>/<any(pull, issues):kind>/<int:number>")
     def conversation(owner: str, repo: str, kind: str, number: int) -> str:
@@ -48,18 +71,10 @@ def add_pages(routes: Blueprint, services: Services) -> None:
         """`comment` (with `body`), `close`, `reopen`, `merge`, `ready` and `draft`."""
         repository = find(owner, repo)
         issue = repository.conversation.issues.get(number) or abort(404)
-        login = request.form.get("as")
-        user = world.user(login) if login else viewer(services)
-        if user is None:
-            abort(422, f"Nobody is called {login}.")
         try:
-            _act(services, repository, issue, user, verb)
+            _act(services, repository, issue, actor(), verb)
         except GitHubError as refusal:
-            if request.accept_mimetypes.best == "application/json":
-                answer = jsonify(refusal.body)
-                answer.status_code = refusal.status
-                return answer
-            return Response(_words(refusal) + "\n", refusal.status, mimetype="text/plain")
+            return _refusal(refusal)
         return redirect(render_issues.page_url(world, repository, issue), 303)
 
 
@@ -87,9 +102,19 @@ def _act(services: Services, repository: Repository, issue: Issue, user: User, v
             pulls.set_draft(issue, user, draft=verb == "draft")
 
 
-def _words(refusal: GitHubError) -> str:
-    details = [str(one.get("message", "")) for one in refusal.errors or ()]
-    return " ".join([refusal.message, *details]).strip()
+def _refusal(refusal: GitHubError) -> Response:
+    """JSON for a script that asks for it, words for a person."""
+    if request.accept_mimetypes.best == "application/json":
+        answer = jsonify(refusal.body)
+        answer.status_code = refusal.status
+        return answer
+    details = [str(one.get("message", one.get("field", ""))) for one in refusal.errors or ()]
+    words = " ".join([refusal.message, *details]).strip()
+    return Response(words + "\n", refusal.status, mimetype="text/plain")
+
+
+def _people(services: Services) -> list[User]:
+    return [one for one in services.world.users.values() if one.type == "User"]
 
 
 def _shown(services: Services, repository: Repository, issue: Issue) -> dict[str, Any]:
@@ -98,7 +123,7 @@ def _shown(services: Services, repository: Repository, issue: Issue) -> dict[str
         "issue": issue,
         "pull": issue.pull,
         "comments": repository.conversation.comments_on(issue.number),
-        "people": [one for one in services.world.users.values() if one.type == "User"],
+        "people": _people(services),
         "association": lambda user: roles.association(repository, user),
     }
     if issue.pull is None:

@@ -13,6 +13,7 @@ from sandbox.github import (
     pull_heads,
     pull_updates,
     pushes,
+    roles,
 )
 from sandbox.github.errors import GitHubError, validation_failed
 from sandbox.github.events import Events
@@ -42,6 +43,29 @@ class Pulls:
         self._world = world
         self._events = events
         self._repository = repository
+
+    def head(self, name: str, author: User | None) -> tuple[Repository, str]:
+        """The repository and the branch that `branch` or `owner:branch` names.
+
+        Args:
+            name: the branch to be merged.
+            author: the person who asks; None for an App.
+
+        Raises:
+            GitHubError: 422 when there is no such fork, or for a person who may write neither
+                there nor here.
+        """
+        owner, _, branch = name.rpartition(":")
+        here = self._repository
+        found = network.member(self._world, here, owner or here.owner.login)
+        if found is None:
+            raise _invalid("head")
+        may = author is None or any(
+            roles.includes(roles.given(one, author), "write") for one in (found, here)
+        )
+        if not may:
+            raise _custom("must be a collaborator")
+        return found, branch
 
     def open(self, proposal: Proposal, author: User, app: App | None) -> Issue:
         """Ask for a branch to be merged.

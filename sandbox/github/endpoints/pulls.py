@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from sandbox.github import bodies, network, pull_heads, render_commits, render_pulls
+from sandbox.github import bodies, pull_heads, render_commits, render_pulls
 from sandbox.github.comments import check_text
-from sandbox.github.errors import GitHubError, not_found
+from sandbox.github.errors import not_found
 from sandbox.github.pulls import Proposal, Pulls
 from sandbox.github.routing import Answer, Call, endpoint
-from sandbox.github.world import Repository
 from sandbox.github.world_pulls import Issue, Pull
 
 COMMITS_LISTED = 250
@@ -22,11 +21,8 @@ def create_pull(call: Call) -> Answer:
     bodies.check("pull", call.body)
     title = call.body.get("title") or ""
     check_text("PullRequest", title, call.body.get("body"))
-    head, branch = _head(call)
-    user = call.caller.user
-    if user and not (call.caller.may(head, "contents", "write") or _may_write(call)):
-        words = {"resource": "PullRequest", "code": "custom", "message": "must be a collaborator"}
-        raise GitHubError(422, "Validation Failed", errors=[words])
+    pulls = _pulls(call)
+    head, branch = pulls.head(call.body["head"], call.caller.user)
     proposal = Proposal(
         title,
         call.body.get("body"),
@@ -36,19 +32,9 @@ def create_pull(call: Call) -> Answer:
         draft=call.body.get("draft", False),
         maintainer_can_modify=call.body.get("maintainer_can_modify", True),
     )
-    issue = _pulls(call).open(proposal, call.caller.account, call.caller.acting_app)
+    issue = pulls.open(proposal, call.caller.account, call.caller.acting_app)
     body = render_pulls.full(call.world, call.repository, issue)
     return Answer(body, 201, {"Location": body["url"]})
-
-
-def _head(call: Call) -> tuple[Repository, str]:
-    """The head's repository and branch; the body's `head` is `branch` or `owner:branch`."""
-    owner, _, branch = call.body["head"].rpartition(":")
-    repository = network.member(call.world, call.repository, owner or call.repository.owner.login)
-    if repository is None:
-        invalid = {"resource": "PullRequest", "field": "head", "code": "invalid"}
-        raise GitHubError(422, "Validation Failed", errors=[invalid])
-    return repository, branch
 
 
 @endpoint("GET", _ALL, permission="pull_requests:read")
@@ -161,10 +147,6 @@ def list_pulls_of_commit(call: Call) -> Answer:
 
 def _pulls(call: Call) -> Pulls:
     return Pulls(call.world, call.events, call.repository)
-
-
-def _may_write(call: Call) -> bool:
-    return call.caller.may(call.repository, "contents", "write")
 
 
 def _issue(call: Call) -> Issue:

@@ -119,3 +119,23 @@ def test_a_clone_of_a_fork_opens_its_pull_requests_at_the_original(
     clone.grant(hubot, "push")
     merged = theirs.merge(number)
     assert clone.api("GET", "/commits/main")["sha"] == merged
+
+
+def test_a_person_opens_a_pull_request_on_a_page(
+    clone: Checkout, hubot: Person, github: GitHubStandIn
+) -> None:
+    theirs = clone.fork(hubot)
+    theirs.branch("idea")
+    theirs.commit({"idea": "1\n"})
+    theirs.push("idea")
+    assert "New pull request" in _text(github, "/pulls")
+    fields = {"title": "An idea", "head": "hubot:idea", "base": "main", "as": "hubot"}
+    page = f"{github.url}{CALCULATOR}/pulls"
+    opened = requests.post(page, data=fields | {"draft": "on"}, timeout=30)
+    assert opened.url.endswith("/pull/1")
+    assert "Ready for review" in opened.text
+    again = requests.post(page, data=fields, timeout=30)
+    assert (again.status_code, "already exists for hubot:idea" in again.text) == (422, True)
+    asked = {"Accept": "application/json"}
+    wrong = requests.post(page, data=fields | {"head": "gone"}, headers=asked, timeout=30)
+    assert wrong.json()["errors"][0]["message"] == "must be a collaborator"
