@@ -7,7 +7,7 @@ import gc
 
 import workers.jobs  # noqa: F401
 from pipeline.builders import dockerfile
-from pipeline.github import check_text, client, comment_text
+from pipeline.github import check_text, client, comment_text, tool_changes
 from registry import handshake
 
 
@@ -16,6 +16,7 @@ def preload() -> None:
     client.preload()
     check_text.preload()
     comment_text.preload()
+    tool_changes.preload()
     dockerfile.preload()
     handshake.preload()
     # The forked processes share the memory of all this until the collector touches it.

@@ -47,7 +47,7 @@ def summary(view: RunView) -> str:
         url=published.get("url") if view.is_live else None,
         place="Preview" if view.run.kind == "preview" else "Live",
         snippet=snippet(published),
-        changes=fit(short_changes(verified, of_the_run=True), _MAX_CHANGES_BYTES),
+        changes=short_changes(verified, limit_bytes=_MAX_CHANGES_BYTES),
         tools=[
             {"name": code(tool["name"]), "description": plain(tool.get("description") or "")}
             for tool in tools[:_MAX_TOOLS]
@@ -62,8 +62,8 @@ def summary(view: RunView) -> str:
 def text(view: RunView) -> str:
     """The whole tool diff, and the end of the log of a run that has ended."""
     parts = []
-    if changes := full_changes(view.result("verify")):
-        parts.append(fit(changes, MAX_TEXT_BYTES // 2))
+    if changes := full_changes(view.result("verify"), limit_bytes=MAX_TEXT_BYTES // 2):
+        parts.append(changes)
     if view.log_tail and view.final:
         heading = "### The end of the log\n\n"
         room = MAX_TEXT_BYTES - len(heading) - sum(len(part.encode()) + 2 for part in parts)

@@ -13,6 +13,8 @@ MARKER = "<!-- sigil:pull-request -->"
 MAX_BYTES = 60_000
 """GitHub takes 65,536 characters."""
 
+_MAX_CHANGES_BYTES = 8_000
+
 _TEMPLATE = "comment.md.j2"
 
 
@@ -41,7 +43,7 @@ def comment_body(view: RunView, *, exists: bool, check: str = "") -> str | None:
         snippet=snippet(published),
         serving=_still_serves(view),
         next_step=next_step(view) if view.wants_approval else "",
-        changes=short_changes(view.result("verify")),
+        changes=short_changes(view.result("verify"), limit_bytes=_MAX_CHANGES_BYTES),
         check=check,
         page=view.page,
     )

@@ -6,6 +6,7 @@ breaking a table, mentioning people, or leaving a trace in other issues.
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 CUT = "… cut, the whole of it is on the run's page"
 
@@ -69,18 +70,26 @@ def _open_fence(text: str) -> str:
     return fence
 
 
-def fenced(lines: Sequence[str], limit: int, *, language: str = "text") -> str:
-    """The last of these lines that fit, as a block of code that none of them can end."""
-    kept: list[str] = []
+def fenced(
+    lines: Sequence[str],
+    limit: int,
+    *,
+    language: str = "text",
+    keep: Literal["start", "end"] = "end",
+) -> str:
+    """The first or last of these lines that fit, as a block of code that none of them can end."""
     room = limit - len(CUT.encode()) - 64 - len(language)
-    for line in reversed(lines):
+    kept: list[str] = []
+    for line in lines if keep == "start" else reversed(lines):
         room -= len(line.encode()) + 1
         if room < 0:
             break
         kept.append(line)
-    inside = "\n".join(reversed(kept))
+    inside = "\n".join(kept if keep == "start" else reversed(kept))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", inside)), default=0))
     if len(fence) > 30:
         inside, fence = inside.replace("`", "'"), "```"
     block = f"{fence}{language}\n{inside}\n{fence}"
-    return block if len(kept) == len(lines) else f"{CUT}\n\n{block}"
+    if len(kept) == len(lines):
+        return block
+    return f"{block}\n\n{CUT}" if keep == "start" else f"{CUT}\n\n{block}"

@@ -62,7 +62,7 @@ def publish(context: RunContext) -> PublishResult:
                 context.run,
                 package_id=package,
                 version_id=version.id if ours else None,
-                handshake=proved.model_dump(mode="json"),
+                handshake=proved.model_dump(mode="json", exclude={"comparison"}),
             )
     except packages.NameTaken as error:
         raise StageError(
@@ -98,7 +98,9 @@ def _serve_only(context: RunContext, name: str, version: str) -> PublishResult:
             run,
             package_id=package,
             version_id=listed,
-            handshake=context.result("verify", VerifyResult).model_dump(mode="json"),
+            handshake=context.result("verify", VerifyResult).model_dump(
+                mode="json", exclude={"comparison"}
+            ),
         )
     context.log(f"{name} {version} serves in {run.environment}")
     return PublishResult(package=name, version=version, published=False, url=url)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pipeline.manifest import Manifest
 from pipeline.stages.base import Result, StageError
+from pipeline.stages.changes import Comparison, block_breaking, compare_with_live
 from pipeline.stages.context import RunContext
 from pipeline.stages.deploy import DeployResult
 from pipeline.stages.manifest import ManifestResult
@@ -19,7 +20,12 @@ _WRONG_SECONDS = 10.0
 
 
 class VerifyResult(Result):
-    """What the server answered. `verified` is false when the tools are only declared."""
+    """What the server answered.
+
+    Attributes:
+        verified: False when the tools are only declared.
+        comparison: With what was live; None when nothing was.
+    """
 
     verdict: Literal["open", "gated"]
     era: str | None
@@ -28,13 +34,15 @@ class VerifyResult(Result):
     tools: tuple[dict[str, Any], ...]
     verified: bool
     seconds: float
+    comparison: Comparison | None = None
 
 
 def verify(context: RunContext) -> VerifyResult:
     """Shake hands until the server answers or its start period is over.
 
     Raises:
-        StageError: `yours`, with what the server printed, when it does not prove itself.
+        StageError: `yours`, with what the server printed, when it does not prove itself, or with
+            the differences, when its tools break what `deploy.breaking` protects.
         RunStopped: the run is to stop.
     """
     manifest = context.result("manifest", ManifestResult).read()
@@ -87,8 +95,7 @@ def _unproved(context: RunContext, title: str, answer: Handshake) -> StageError:
     advice = _ADVICE.get(answer.verdict, "")
     return StageError(
         title,
-        f"{answer.detail}\n\n{advice} What the server printed stands in the log. "
-        "What served before still serves.",
+        f"{answer.detail}\n\n{advice} What the server printed stands in the log.",
     )
 
 
@@ -104,6 +111,8 @@ def _proved(
         f"after {seconds:.2f} s"
     )
     assert answer.verdict in ("open", "gated")
+    comparison = compare_with_live(context, tools)
+    block_breaking(context, comparison, manifest.version)
     return VerifyResult(
         verdict="open" if verified else "gated",
         era=answer.era,
@@ -112,6 +121,7 @@ def _proved(
         tools=tuple(asdict(tool) for tool in tools),
         verified=verified,
         seconds=round(seconds, 3),
+        comparison=comparison,
     )
 
 

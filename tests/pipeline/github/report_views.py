@@ -89,10 +89,10 @@ def view(
     )
 
 
-def live(run: Run = RUN, **around: Any) -> RunView:
+def live(run: Run = RUN, *, stages: tuple[StageRow, ...] = LIVE_STAGES, **around: Any) -> RunView:
     """A run whose server serves."""
     over = replace(run, state="succeeded", title="octo is live", finished_at=NOW)
-    return view(over, LIVE_STAGES, **({"deployment": "live", "serving": HERE} | around))
+    return view(over, stages, **({"deployment": "live", "serving": HERE} | around))
 
 
 def failed(
