@@ -149,8 +149,8 @@ class Settings(BaseSettings):
         _from(
             "GITHUB_SPACING",
             description="Seconds between two requests of an installation that change something at "
-            "GitHub, once a burst is over; GitHub asks for 1. `0` for a GitHub Enterprise Server "
-            "without limits.",
+            "GitHub, once a burst is over; GitHub asks for 1. `0`, for a GitHub Enterprise Server "
+            "without limits on bursts, looks only at what is left of the hour.",
         ),
     ] = 1
 

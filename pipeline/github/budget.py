@@ -80,6 +80,10 @@ class Rules:
 
 RULES = Rules()
 
+_NO_RULES = Rules(
+    points_per_minute=10**9, content_per_minute=10**9, content_per_hour=10**9, concurrent=10**9
+)
+
 
 @dataclass(frozen=True)
 class Hold:
@@ -191,16 +195,17 @@ def _before(client: str, request: httpx.Request) -> None:
 
 
 def _admit(who: str, priority: Priority, request: httpx.Request, ticket: str) -> list[bytes]:
-    writes = request.method not in ("GET", "HEAD")
-    ask = asdict(RULES) | {
+    writes, spacing = request.method not in ("GET", "HEAD"), settings().github_spacing
+    rules = RULES if spacing else _NO_RULES
+    ask = asdict(rules) | {
         "who": who,
         "priority": priority,
-        "share": getattr(RULES, priority),
+        "share": getattr(rules, priority),
         "points": 5 if writes else 1,
         "content": int(creates_content(request.method, _path(request.url))),
         "writes": int(writes),
-        "spacing": settings().github_spacing,
-        "step": max(settings().github_spacing, 0.1),
+        "spacing": spacing,
+        "step": max(spacing, 0.1),
         "id": ticket,
     }
     keys = [_key(who, part) for part in ("state", "points", "content", "hour", "running")]

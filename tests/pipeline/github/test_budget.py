@@ -133,7 +133,7 @@ def test_a_flood_from_many_processes_is_never_refused(
     budgets: Budgets,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("GITHUB_SPACING", "0")
+    monkeypatch.setenv("GITHUB_SPACING", "0.0001")
     settings.cache_clear()
     weather.github.limits.budgets = budgets
     rules(
@@ -200,6 +200,19 @@ def test_a_runs_reports_are_not_slowed_and_a_flood_is_spaced(weather: Checkout) 
     for one, next_one in itertools.pairwise(moments):
         assert next_one - one >= timedelta(seconds=0.99)
     read(number)
+
+
+def test_a_server_without_limits_on_bursts_is_not_slowed(
+    weather: Checkout, rules: Callable[[Rules], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_SPACING", "0")
+    settings.cache_clear()
+    rules(Rules(points_per_minute=5, content_per_minute=2, concurrent=1, burst=1))
+    weather.github.limits.budgets.per_hour = 50
+    number, sha = installation(weather), weather.git("rev-parse", "HEAD")
+    for _ in range(10):
+        write(number, sha)
+    assert until_held(lambda: read(number))[0] == 39
 
 
 def test_the_last_of_many_that_wait_is_not_sent_away_for_long(
