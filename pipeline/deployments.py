@@ -160,12 +160,36 @@ def last_good(connection: Connection, repository_id: int, environment: str) -> D
 
 
 def stop(connection: Connection, repository_id: int, environment: str) -> int:
-    """Note that nothing is wanted in an environment any more; return how many servers that ends."""
+    """Note that nothing is wanted in an environment any more; return how many servers that ends.
+    The checks of their runs are shown anew, without address and buttons."""
     return connection.execute(
-        """UPDATE mcp_deployments SET state = 'stopped', ended_at = now()
-           WHERE repository_id = %s AND environment = %s AND state IN ('live', 'candidate')""",
+        """WITH ended AS (
+               UPDATE mcp_deployments SET state = 'stopped', ended_at = now()
+               WHERE repository_id = %s AND environment = %s AND state IN ('live', 'candidate')
+               RETURNING run_id)
+           UPDATE runs SET revision = revision + 1 WHERE id IN (SELECT run_id FROM ended)""",
         (repository_id, environment),
     ).rowcount
+
+
+def discarded(connection: Connection, deployment_id: int) -> None:
+    """Note that a deployment's artifact was removed. When that leaves nothing to go back to, the
+    check of what is live loses its button."""
+    row = connection.execute(
+        "SELECT repository_id, environment FROM mcp_deployments WHERE id = %s", (deployment_id,)
+    ).fetchone()
+    assert row is not None
+    could = last_good(connection, *row) is not None
+    connection.execute(
+        "UPDATE mcp_deployments SET discarded = true WHERE id = %s", (deployment_id,)
+    )
+    if could and last_good(connection, *row) is None:
+        connection.execute(
+            """UPDATE runs SET revision = revision + 1 WHERE id IN (
+                   SELECT run_id FROM mcp_deployments
+                   WHERE repository_id = %s AND environment = %s AND state = 'live')""",
+            row,
+        )
 
 
 def stop_all(connection: Connection, repository_id: int) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 from psycopg.rows import class_row
 
 from config.database import Connection
+from pipeline import runs
 from pipeline.runs import Run
 
 
@@ -61,6 +62,7 @@ def environment(number: int) -> str:
 
 def record(connection: Connection, pull: PullRequest) -> None:
     """Note a pull request as it is now. One that is open again has a preview to retire again."""
+    before = get(connection, pull.repository_id, pull.number)
     connection.execute(
         f"""INSERT INTO pull_requests ({_COLUMNS})
             VALUES (%(repository_id)s, %(number)s, %(head_sha)s, %(head_ref)s,
@@ -75,6 +77,13 @@ def record(connection: Connection, pull: PullRequest) -> None:
                                   ELSE pull_requests.retired_at END""",
         vars(pull),
     )
+    if before is not None and _turns(before) != _turns(pull):
+        runs.show_again(connection, pull.repository_id, pull.number, before.head_sha)
+
+
+def _turns(pull: PullRequest) -> tuple[object, ...]:
+    """What decides on the buttons and the words of the checks of a pull request."""
+    return pull.head_sha, pull.state, pull.draft
 
 
 def get(connection: Connection, repository_id: int, number: int) -> PullRequest | None:

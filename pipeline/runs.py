@@ -201,6 +201,19 @@ def show_approval(connection: Connection, repository_id: int, number: int, sha: 
     )
 
 
+def show_again(connection: Connection, repository_id: int, number: int, sha: str) -> None:
+    """Have the checks of a pull request's commit shown anew: it was closed, is open again, or has a
+    newer commit, so that other buttons apply. One whose server runs is shown when that stops."""
+    connection.execute(
+        """UPDATE runs SET revision = revision + 1
+           WHERE repository_id = %s AND pull_number = %s AND sha = %s
+             AND state NOT IN ('queued', 'running')
+             AND NOT EXISTS (SELECT FROM mcp_deployments d
+                             WHERE d.run_id = runs.id AND d.state = 'live')""",
+        (repository_id, number, sha),
+    )
+
+
 def waiting_for(connection: Connection, run: Run) -> list[int]:
     """The runs that can go on once `run` has ended: the next of its repository and environment, and
     those of the same commit, which waited for its build."""

@@ -65,9 +65,7 @@ def discard_old_artifacts() -> int:
     for deployment_id, artifact in rows:
         builder.discard(Artifact.model_validate(artifact))
         with transaction() as connection:
-            connection.execute(
-                "UPDATE mcp_deployments SET discarded = true WHERE id = %s", (deployment_id,)
-            )
+            deployments.discarded(connection, deployment_id)
     return len(rows)
 
 

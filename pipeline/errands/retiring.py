@@ -7,6 +7,7 @@ from config.database import Connection, transaction
 from pipeline import deployments, pull_requests, runs
 from pipeline.errands.base import Done, Errand, NotYet
 from pipeline.github.client import InstallationClient
+from pipeline.github.comment import say_farewell
 from pipeline.pull_requests import PullRequest
 from pipeline.runs import Repository
 
@@ -25,6 +26,7 @@ def retire(github: InstallationClient, errand: Errand, pull: PullRequest) -> Don
         raise NotYet(f"waiting for the run of #{pull.number} to end")
     removed = _delete_deployments(github, repository, environment)
     gone = _delete_environment(github, repository, environment)
+    say_farewell(github, repository, pull)
     with transaction() as connection:
         pull_requests.retired(connection, repository.id, pull.number)
     parts = [
