@@ -8,7 +8,15 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from sandbox.github import control, control_accounts, control_checks, pages, pages_apps, smart_http
+from sandbox.github import (
+    control,
+    control_accounts,
+    control_checks,
+    pages,
+    pages_apps,
+    pages_settings,
+    smart_http,
+)
 from sandbox.github.endpoints import OPERATIONS
 from sandbox.github.errors import GitHubError, not_found
 from sandbox.github.identity import Caller, identify
@@ -50,6 +58,7 @@ def create_app(services: Services) -> Flask:
     app.register_blueprint(control_checks.blueprint(services))
     app.register_blueprint(pages.blueprint(services))
     app.register_blueprint(pages_apps.blueprint(services))
+    app.register_blueprint(pages_settings.blueprint(services))
     app.register_error_handler(HTTPException, _http_error)
     return app
 

@@ -58,9 +58,8 @@ def blueprint(services: Services) -> Blueprint:
         """Follow the link in the message that asks the new owner of a repository."""
         if number not in world.transfers:
             return jsonify(error="Nobody was asked to take this repository."), 404
-        owner, name = world.transfers.pop(number)
-        lifecycle.transfer(world.repositories[number], owner, name, owner)
-        return jsonify(full_name=f"{owner.login}/{name}"), 200
+        lifecycle.accept(world.repositories[number])
+        return jsonify(full_name=world.repositories[number].full_name), 200
 
     @routes.put("/installations/<int:number>/permissions")
     def permissions(number: int) -> tuple[Response, int]:

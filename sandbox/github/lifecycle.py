@@ -56,6 +56,23 @@ class Lifecycle:
         changes = {"owner": {"from": {kind: rendered}}}
         self._events.repository("transferred", repository, user, changes)
 
+    def ask_to_take(self, repository: Repository, owner: User, name: str, user: User) -> None:
+        """Transfer a repository to an account of the user's own, or ask another person to take it.
+
+        Raises:
+            GitHubError: 422 when that account has a repository of that name.
+        """
+        self._check_free(owner, name, repository)
+        if self._world.administers(user, owner):
+            self.transfer(repository, owner, name, user)
+        else:
+            self._world.transfers[repository.id] = (owner, name)
+
+    def accept(self, repository: Repository) -> None:
+        """Let the person who was asked take a repository."""
+        owner, name = self._world.transfers.pop(repository.id)
+        self.transfer(repository, owner, name, owner)
+
     def archive(self, repository: Repository, user: User, *, archived: bool) -> None:
         """Make a repository read-only, or writable again."""
         if repository.archived is archived:

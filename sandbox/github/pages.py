@@ -28,12 +28,18 @@ def blueprint(services: Services) -> Blueprint:
     """The pages' routes."""
     routes = Blueprint("pages", __name__, template_folder="templates")
     routes.add_app_template_filter(_render_markdown, "markdown")
-    routes.app_context_processor(lambda: {"viewer": viewer(services), "app": services.world.app})
+    routes.app_context_processor(lambda: _shown_everywhere(services))
     _add_repository_pages(routes, services)
     pages_checks.add_pages(routes, services)
     _add_installation_pages(routes, services)
     pages_pulls.add_pages(routes, services)
     return routes
+
+
+def _shown_everywhere(services: Services) -> dict[str, Any]:
+    people = [user for user in services.world.users.values() if user.type == "User"]
+    apps = list(services.world.apps.values())
+    return {"viewer": viewer(services), "app": apps[0], "apps": apps, "people": people}
 
 
 def _render_markdown(text: str | None) -> Markup:

@@ -50,11 +50,6 @@ def transfer_repository(call: Call) -> Answer:
     name = proper_name(call.body.get("new_name") or repository.name)
     if owner is None or owner.type == "Bot":
         raise validation_failed("Repository", "new_owner", "New owner was not found")
-    if call.world.repository(owner.login, name):
-        raise validation_failed("Repository", "name", "name already exists on this account")
     rendered = render.repository_essentials(call.world, repository)
-    if call.world.administers(user, owner):
-        Lifecycle(call.world, call.events).transfer(repository, owner, name, user)
-    else:
-        call.world.transfers[repository.id] = (owner, name)
+    Lifecycle(call.world, call.events).ask_to_take(repository, owner, name, user)
     return Answer(rendered, 202)

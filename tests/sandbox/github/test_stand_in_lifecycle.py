@@ -14,6 +14,7 @@ from tests.sandbox.github.conftest import access_token
 from tests.sandbox.github.visitors import Receiver, Tree, Visitor
 
 WEATHER = "/repos/octocat/weather"
+SIGNED_IN = {"sandbox_user": "mona"}
 
 
 @pytest.fixture
@@ -215,6 +216,44 @@ def test_a_person_has_to_accept_a_repository(
     assert accepted.json() == {"full_name": "mona/weather"}
     assert heard() == ["installation_repositories.removed"]
     assert person("POST", f"/_sandbox/transfers/{number}/accept").status_code == 404
+
+
+def test_an_owner_clicks_through_the_settings(
+    person: Visitor, installed: Visitor, github: GitHubStandIn, heard: Callable[[], list[str]]
+) -> None:
+    account(person, "mona")
+    heard()
+    browser = Visitor(github, None)
+    page = "/octocat/weather/settings"
+    assert "Danger zone" in browser("GET", page).text
+    assert browser("GET", page, headers={"X-Sandbox-User": "mona"}).status_code == 404
+    renamed = browser("POST", f"{page}/rename", data={"name": "forecast"})
+    assert renamed.url == f"{github.url}/octocat/forecast"
+    page = "/octocat/forecast/settings"
+    for verb in ("archive", "unarchive", "hide", "show"):
+        assert browser("POST", f"{page}/{verb}").status_code == 200
+    assert "archived" not in browser("GET", "/octocat/forecast").text
+    assert browser("POST", f"{page}/transfer", data={"new_owner": "nobody"}).status_code == 422
+    browser("POST", f"{page}/transfer", data={"new_owner": "mona"})
+    number = person("GET", "/repos/octocat/forecast").json()["id"]
+    take = f"/settings/admin/take/{number}"
+    assert browser("POST", take).status_code == 404
+    as_mona = {"as": "mona"}
+    assert "Accept transfer" in browser("GET", "/settings/admin", cookies=SIGNED_IN).text
+    taken = browser("POST", take, data=as_mona)
+    assert taken.url == f"{github.url}/mona/forecast"
+    browser("POST", "/settings/admin/rename", data=as_mona | {"login": "lisa"})
+    assert "Nothing was deployed" in browser("GET", "/lisa/forecast/deployments").text
+    assert browser("POST", "/lisa/forecast/settings/delete", data={"as": "lisa"}).status_code == 200
+    assert browser("GET", "/lisa/forecast").status_code == 404
+    assert heard() == [
+        "repository.renamed",
+        "repository.archived",
+        "repository.unarchived",
+        "repository.privatized",
+        "repository.publicized",
+        "installation_repositories.removed",
+    ]
 
 
 def test_an_account_takes_another_name(

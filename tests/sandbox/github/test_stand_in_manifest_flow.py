@@ -36,7 +36,7 @@ def propose(browser: Visitor, manifest: object, path: str = "/settings/apps/new?
 
 def confirm(browser: Visitor, page: str, **changed: str) -> Any:
     """Press "Create GitHub App" on the page that asks."""
-    action = re.search(r'<form method="post" action="([^"]+)"', page)
+    action = re.search(r'action="([^"]*/settings/apps)"', page)
     assert action, page
     found = dict(re.findall(r'name="(state|name)" value="([^"]*)"', page))
     fields = {"manifest": json.dumps(MANIFEST), **found, **changed}
