@@ -17,7 +17,7 @@ from pipeline.github.checks import headline
 from pipeline.github.client import InstallationClient
 from pipeline.github.markdown import cut
 from pipeline.github.task import Task
-from pipeline.github.view import RunView
+from pipeline.github.view import RunView, read_view
 from pipeline.runs import PRODUCTION
 
 MAX_DESCRIPTION = 140
@@ -114,24 +114,47 @@ def bring_deployment(github: InstallationClient, task: Task) -> None:
             return
         if not _create(github, task, wanted):
             return
-    repository = task.view.repository
+    if wanted.state == "success" and task.view.replaced is not None:
+        _end_replaced(github, task.view.replaced.run_id)
+    assert task.deployment_id is not None
+    _send_status(github, task.view, task.deployment_id, wanted)
+    task.remember_deployment_status(wanted.fingerprint)
+
+
+def _end_replaced(github: InstallationClient, run_id: int) -> None:
+    """Deactivate the deployment that this one took over from, before this one is active: GitHub
+    shows one of them at any time. The other run's own report finds it done."""
+    with transaction() as connection:
+        view = read_view(connection, run_id)
+        row = connection.execute(
+            "SELECT github_deployment_id, deployment_reported FROM runs WHERE id = %s", (run_id,)
+        ).fetchone()
+    wanted = deployment_report(view)
+    if row is None or row[0] is None or wanted is None or wanted.fingerprint == row[1]:
+        return
+    _send_status(github, view, row[0], wanted)
+    with transaction() as connection:
+        connection.execute(
+            "UPDATE runs SET deployment_reported = %s WHERE id = %s", (wanted.fingerprint, run_id)
+        )
+
+
+def _send_status(
+    github: InstallationClient, view: RunView, number: int, wanted: DeploymentReport
+) -> None:
     body = {
         "state": wanted.state,
         "description": wanted.description,
         "log_url": wanted.log_url,
         **({"environment_url": wanted.url} if wanted.url else {}),
     }
+    path = f"/repos/{view.repository.full_name}/deployments/{number}/statuses"
     try:
-        github.request(
-            "POST",
-            f"/repos/{repository.full_name}/deployments/{task.deployment_id}/statuses",
-            json=body,
-        )
+        github.request("POST", path, json=body)
     except RequestFailed as error:
         if error.response.status_code != 404:
             raise
-        log.info("the deployment was deleted at GitHub", run=task.view.run.id)
-    task.remember_deployment_status(wanted.fingerprint)
+        log.info("the deployment was deleted at GitHub", run=view.run.id)
 
 
 def _create(github: InstallationClient, task: Task, wanted: DeploymentReport) -> bool:

@@ -132,12 +132,14 @@ def test_a_deployment_follows_its_run_and_ends_with_the_next_one(checkout: Check
 
     second = driven.create(_commit(checkout))
     driven.serve(second)
-    driven.settle(first, second)
+    driven.settle(second)
     assert [one["states"][-1] for one in _deployments(checkout)] == [
         "inactive",
         "failure",
         "success",
-    ]
+    ], "what is replaced ends before what replaces it is active"
+    driven.settle(first)
+    assert _deployments(checkout)[0]["states"].count("inactive") == 1
     (check,) = checkout.checks(second.sha)
     assert [action["identifier"] for action in _actions(checkout, second.sha)] == ["rollback"]
     assert check["name"] == "Sigil / production"
