@@ -84,31 +84,18 @@ def _is_answered(github: InstallationClient, request: Request) -> bool:
 
 
 def _answer(github: InstallationClient, request: Request, said: Said) -> None:
-    """Say what came of it. What was done stays done where nothing can be said, as below a comment
-    that was deleted or in a conversation that was locked."""
+    """Say what came of it; what was done stays done where nothing can be said, as in a conversation
+    that was locked. A comment, because reactions need a permission that nothing else does."""
     if request.comment_id is None or request.number is None:
         return
+    marker = _ANSWERED.format(comment=request.comment_id)
     try:
-        _react_and_reply(github, request, said)
+        _comment(github, request, f"{marker}\n{said.text}")
     except RequestFailed as error:
         limited = isinstance(error, RateLimitExceeded)
         if limited or error.response.status_code not in (403, 404, 410, 422):
             raise
         log.info("the command is not answered", why=error.response.status_code)
-
-
-def _react_and_reply(github: InstallationClient, request: Request, said: Said) -> None:
-    repository = request.errand.repository
-    assert request.comment_id is not None
-    github.rest.reactions.create_for_issue_comment(
-        repository.owner,
-        repository.name,
-        request.comment_id,
-        content="+1" if said.obeyed else "confused",
-    )
-    if said.text:
-        marker = _ANSWERED.format(comment=request.comment_id)
-        _comment(github, request, f"{marker}\n{said.text}")
 
 
 def _has_comment(github: InstallationClient, request: Request, marker: str) -> bool:

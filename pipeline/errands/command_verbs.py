@@ -49,15 +49,22 @@ class Request:
 
 @dataclass(frozen=True)
 class Said:
-    """What came of a command. `text` is the comment that answers it, when one is needed."""
+    """What came of a command, and the comment that answers it."""
 
     done: Done
-    text: str = ""
-    obeyed: bool = True
+    text: str
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[0].upper()}{reason[1:]}."
+
+
+def _yes(done: Done, text: str = "") -> Said:
+    return Said(done, text or _sentence(done.reason))
 
 
 def _no(reason: str, text: str = "") -> Said:
-    return Said(Done(reason), text or f"{reason[0].upper()}{reason[1:]}.", obeyed=False)
+    return _yes(Done(reason), text or _sentence(reason))
 
 
 def obey(github: InstallationClient, request: Request) -> Said:
@@ -94,7 +101,7 @@ def _retry(_github: InstallationClient, request: Request) -> Said:
         created = run_making.rerun(
             connection, run, delivery_id=request.errand.delivery_id, actor=request.actor
         )
-    return Said(Done(run_making.words(created), run_ids=(created.run.id,)))
+    return _yes(Done(run_making.words(created), run_ids=(created.run.id,)))
 
 
 def _cancel(_github: InstallationClient, request: Request) -> Said:
@@ -109,7 +116,7 @@ def _cancel(_github: InstallationClient, request: Request) -> Said:
     stopped = sum(state in ("queued", "running") for state in before)
     if not stopped:
         return _no("nothing waits or runs here that could be cancelled")
-    return Said(Done(f"cancelled by {request.actor}", run_ids=tuple(open_runs)))
+    return _yes(Done(f"cancelled by {request.actor}", run_ids=tuple(open_runs)))
 
 
 def _roll_back(_github: InstallationClient, request: Request) -> Said:
@@ -120,7 +127,7 @@ def _roll_back(_github: InstallationClient, request: Request) -> Said:
         earlier = run_making.rollback_of(connection, request.errand.delivery_id)
         if earlier is not None:
             # This was carried out before the worker died; again would go back one further.
-            return Said(Done(run_making.words(earlier), run_ids=(earlier.run.id,)))
+            return _yes(Done(run_making.words(earlier), run_ids=(earlier.run.id,)))
         serving = deployments.live(connection, repository.id, environment)
         if run is not None and (serving is None or serving.run_id != run.id):
             return _no("that deployment does not serve any more")
@@ -134,7 +141,7 @@ def _roll_back(_github: InstallationClient, request: Request) -> Said:
         created = run_making.roll_back(
             connection, target.id, actor=request.actor, delivery_id=request.errand.delivery_id
         )
-    return Said(Done(run_making.words(created), run_ids=(created.run.id,)))
+    return _yes(Done(run_making.words(created), run_ids=(created.run.id,)))
 
 
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -170,7 +177,11 @@ def _approve(github: InstallationClient, request: Request) -> Said:
         pull_requests.approve(connection, pull, sha, by=request.actor)
         runs.show_approval(connection, repository.id, number, sha)
         errand = _ask_for_preview(connection, request, number, None)
-    return Said(Done(f"{request.actor} approved {sha[:7]}", errand_ids=(errand,)))
+    return _yes(
+        Done(f"{request.actor} approved {sha[:7]}", errand_ids=(errand,)),
+        f"`{sha[:7]}` may be deployed: its preview is on the way. A newer commit needs an approval "
+        "of its own.",
+    )
 
 
 def _deploy(github: InstallationClient, request: Request) -> Said:
@@ -190,7 +201,10 @@ def _deploy(github: InstallationClient, request: Request) -> Said:
                 f"`/sigil approve {pull.head_sha}`",
             )
         errand = _ask_for_preview(connection, request, request.number, request.actor)
-    return Said(Done(f"{request.actor} wants a preview", errand_ids=(errand,)))
+    return _yes(
+        Done(f"{request.actor} wants a preview", errand_ids=(errand,)),
+        f"The preview of `{pull.head_sha[:7]}` is on the way.",
+    )
 
 
 def _ask_for_preview(
@@ -207,7 +221,7 @@ def _ask_for_preview(
 
 
 def _help(_github: InstallationClient, request: Request) -> Said:
-    return Said(Done(f"{request.actor} asked for help"), HELP)
+    return _yes(Done(f"{request.actor} asked for help"), HELP)
 
 
 _VERBS: dict[str, Callable[[InstallationClient, Request], Said]] = {

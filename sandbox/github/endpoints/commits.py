@@ -31,9 +31,11 @@ def list_commits(call: Call) -> Answer:
 @endpoint("GET", "/repos/{owner}/{repo}/commits/{ref}", permission="contents:read")
 def get_commit(call: Call) -> Answer:
     """One commit with its files."""
-    reference = call.path["ref"].removeprefix("heads/").removeprefix("tags/")
+    reference = call.path["ref"]
+    # `heads/…` and `tags/…` tell a branch from a tag of the same name.
+    full = f"refs/{reference}" if reference.startswith(("heads/", "tags/")) else reference
     try:
-        commit = call.repository.git.commit(reference)
+        commit = call.repository.git.commit(full)
     except UnknownObject:
         if not call.repository.git.refs():
             raise GitHubError(409, "Git Repository is empty.") from None

@@ -1,20 +1,25 @@
 """A repository at the GitHub stand-in and the desk where Sigil's errands about it are done."""
 
+import itertools
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+from psycopg.types.json import Jsonb
 
 from config.database import transaction
 from pipeline import run_claims, runs
 from pipeline.errands import handlers, table
 from pipeline.errands.base import Done, Kind
 from sandbox.github import GitHubStandIn
+from tests import seed
 from tests.github_fixture import Checkout
 
 assert handlers  # Importing it fills the table of handlers.
+
+_deliveries = itertools.count(1000)
 
 MANIFEST = """\
 schema: 1
@@ -174,7 +179,14 @@ class Desk:
     def press(self, run_id: int, button: str, *, by: Person | None = None) -> Done:
         """Press a button of a run's check."""
         actor = (by or self.owner).login
-        return self.do("command", f"run {run_id}", words=[button], actor=actor, run_id=run_id)
+        return self.do(
+            "command",
+            f"run {run_id}",
+            delivery=next(_deliveries),
+            words=[button],
+            actor=actor,
+            run_id=run_id,
+        )
 
     def let_in(self, person: Person, role: str) -> None:
         """Make somebody a collaborator."""
@@ -202,6 +214,51 @@ class Desk:
         assert run is not None
         run_claims.finish(run, state, title="over")
         return run
+
+
+@dataclass(frozen=True)
+class Served:
+    """A run and the deployment that it made."""
+
+    run_id: int
+    id: int
+
+
+def serve(
+    repository_id: int,
+    digest: str,
+    *,
+    state: str = "replaced",
+    environment: str = "production",
+    **columns: Any,
+) -> Served:
+    """Something that was brought to an environment by a run that succeeded, with what it built.
+    What is served later was live later."""
+    number = next(_deliveries)
+    run_columns = {"kind": "deploy"} | {
+        name: columns.pop(name) for name in ("kind", "pull_number") if name in columns
+    }
+    artifact = {"kind": "folder", "reference": f"/{digest}", "digest": digest, "command": ["/x"]}
+    run_id = seed.run(
+        repository_id,
+        state="succeeded",
+        commit=f"{number:040x}",
+        environment=environment,
+        **run_columns,
+    )
+    stages = ("source", {"sha": digest}), ("manifest", {"manifest": {}}), ("build", artifact)
+    for position, (name, result) in enumerate(stages):
+        stored = {"artifact": result} if name == "build" else result
+        seed.stage(run_id, name, position, state="succeeded", result=stored)
+    ((deployment,),) = rows(
+        """INSERT INTO mcp_deployments (repository_id, run_id, environment, host, host_id, url,
+                                        artifact, state, live_at, withdrawn, discarded)
+           VALUES (%s, %s, %s, 'process', %s, 'http://127.0.0.1:1/mcp', %s, %s,
+                   '2026-01-01'::timestamptz + make_interval(hours => %s), %s, %s) RETURNING id""",
+        *(repository_id, run_id, environment, f"sigil-{run_id}", Jsonb(artifact), state),
+        *(run_id, columns.get("withdrawn", False), columns.get("discarded", False)),
+    )
+    return Served(run_id, deployment)
 
 
 def made() -> list[tuple[Any, ...]]:
