@@ -75,6 +75,7 @@ def _add_repository_pages(routes: Blueprint, services: Services) -> None:
         repository = new_repository(
             services.world, user, name, private="private" in request.form, description=None
         )
+        services.events.repository("created", repository, user)
         Installer(services.world, services.events).repository_created(repository, user)
         return redirect(render.page_url(services.world, repository), 303)
 
@@ -146,6 +147,12 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
             page = f"{app.setup_url}{'&' if '?' in app.setup_url else '?'}{query}"
         return redirect(page, 303)
 
+    def own(number: int) -> Installation:
+        installation = services.world.installations.get(number) or abort(404)
+        if not services.world.administers(viewer(services), installation.account):
+            abort(404)
+        return installation
+
     @routes.get("/apps/<slug>/installations/new")
     def choose(slug: str) -> str:
         app = services.world.app_named(slug) or abort(404)
@@ -182,7 +189,7 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/settings/installations/<int:number>")
     def settings(number: int) -> str:
-        installation = services.world.installations.get(number) or abort(404)
+        installation = own(number)
         covered = services.world.repositories_of(installation)
         owned = [
             one
@@ -200,7 +207,7 @@ def _add_installation_pages(routes: Blueprint, services: Services) -> None:
     @routes.post("/settings/installations/<int:number>/<verb>")
     def change(number: int, verb: str) -> BaseResponse:
         """`add`, `remove` (with `repository`), `suspend`, `unsuspend`, `accept`, `uninstall`."""
-        installation = services.world.installations.get(number) or abort(404)
+        installation = own(number)
         names = [name.partition("/") for name in request.form.getlist("repository")]
         chosen = [_repository(services, owner, name) for owner, _, name in names]
         user = viewer(services)

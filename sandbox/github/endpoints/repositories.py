@@ -16,8 +16,17 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
 def create_repository(call: Call) -> Answer:
     """A new repository of the calling user, empty unless `auto_init`."""
     bodies.check("repository", call.body)
+    return create_for(call, call.user)
+
+
+def create_for(call: Call, owner: User) -> Answer:
+    """Make the repository that the body describes, and announce it.
+
+    Raises:
+        GitHubError: 422 for a name that cannot be had.
+    """
     name = proper_name(call.body["name"])
-    if call.world.repository(call.user.login, name) or name in (".", "..") or not name:
+    if call.world.repository(owner.login, name) or name in (".", "..") or not name:
         taken = {
             "resource": "Repository",
             "code": "custom",
@@ -27,7 +36,7 @@ def create_repository(call: Call) -> Answer:
         raise GitHubError(422, "Repository creation failed.", errors=[taken])
     repository = new_repository(
         call.world,
-        call.user,
+        owner,
         name,
         private=call.body.get("private", False),
         description=call.body.get("description"),

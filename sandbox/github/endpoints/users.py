@@ -4,7 +4,7 @@ from sandbox.github import render
 from sandbox.github.errors import GitHubError, not_found
 from sandbox.github.installing import Installer
 from sandbox.github.routing import Answer, Call, endpoint
-from sandbox.github.world import Installation, Repository
+from sandbox.github.world import Installation, Repository, User
 
 
 @endpoint("GET", "/user", audience="user")
@@ -32,8 +32,11 @@ def list_repositories(call: Call) -> Answer:
 
 @endpoint("GET", "/user/installations", audience="user")
 def list_installations(call: Call) -> Answer:
-    """The installations on the calling user's account."""
-    own = [one for one in call.world.installations.values() if one.account is call.user]
+    """The installations on the calling user's account and organizations."""
+    def mine(account: User) -> bool:
+        return call.world.administers(call.user, account)
+
+    own = [one for one in call.world.installations.values() if mine(one.account)]
     page, headers = call.page(own)
     body = {
         "total_count": len(own),
@@ -69,8 +72,8 @@ def remove_repository(call: Call) -> Answer:
 def _own(call: Call) -> tuple[Installation, Repository]:
     installation = call.world.installations.get(call.path["installation_id"])
     repository = call.world.repositories.get(call.path["repository_id"])
-    if not installation or not repository or installation.account is not call.user:
+    if not installation or not repository or repository.owner is not installation.account:
         raise not_found()
-    if repository.owner is not call.user:
+    if not call.world.administers(call.user, installation.account):
         raise not_found()
     return installation, repository

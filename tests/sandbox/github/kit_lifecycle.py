@@ -62,6 +62,14 @@ def visit_repository_lifecycle(rest: Any, names: Names) -> None:
     assert repos.delete(**renamed).status_code == 204
 
 
+def visit_organizations(rest: Any, as_app: Any, number: int) -> None:
+    """Look an installation up by its account, and make a repository in an organization."""
+    assert as_app.apps.get_user_installation("octocat").parsed_data.id == number
+    assert rest.repos.create_in_org("kit-org", data={"name": "one"}).parsed_data.private is False
+    assert [one.name for one in rest.repos.list_for_org("kit-org").parsed_data] == ["one"]
+    assert rest.orgs.list_for_authenticated_user().parsed_data[0].login == "kit-org"
+
+
 def visit_manifest_flow(rest: Any, github: GitHubStandIn) -> None:
     """Make an App from a manifest and convert its code."""
     browser = Visitor(github, None)

@@ -75,6 +75,14 @@ def test_githubkits_models_parse_every_answer(
     kit_lifecycle.visit_deployments(rest, kit_user.rest, names, sha)
     kit_lifecycle.visit_releases(rest, names)
     kit_lifecycle.visit_repository_lifecycle(kit_user.rest, names)
+    person("POST", "/_sandbox/accounts", {"login": "kit-org", "type": "Organization"})
+    person(
+        "POST",
+        "/apps/sigil/installations/new",
+        data={"repository_selection": "all", "account": "kit-org"},
+    )
+    kit_lifecycle.visit_organizations(kit_user.rest, as_app, number)
+    assert as_app.apps.get_org_installation("kit-org").parsed_data.target_type == "Organization"
     kit_lifecycle.visit_manifest_flow(kit_user.rest, github)
     with pytest.raises(RequestFailed) as refused:
         rest.checks.create(**names, data={"name": "x", "head_sha": "f" * 40})
