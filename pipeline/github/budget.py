@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -219,7 +219,8 @@ def _after(client: str, response: httpx.Response) -> None:
         return
     ticket = response.request.extensions.get("sigil_ticket", "")
     speech = _speech.get()
-    heard = {"id": ticket, "wait": _wait_of(response)}
+    wait = _wait_of(response)
+    heard: dict[str, Any] = {"id": ticket, "wait": wait}
     # With a token that is not valid (any more) GitHub tells the limits of an anonymous caller.
     if not response.is_error:
         heard |= _limits_of(response.headers)
@@ -229,6 +230,10 @@ def _after(client: str, response: httpx.Response) -> None:
         log.warning("Redis is away, GitHub's limits are not noted", error=type(error).__name__)
     if speech is not None:
         speech.under_way.pop(ticket, None)
+    if wait is not None:
+        # Nobody is to take this 403 for the one that tells of a missing permission.
+        moment = datetime.now(UTC) + timedelta(seconds=wait)
+        raise GitHubHeld(f"held back until {moment:%H:%M:%S} UTC: {LIMITS['told']}", moment)
 
 
 def _dump(heard: dict[str, Any]) -> str:

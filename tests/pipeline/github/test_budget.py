@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from githubkit.exception import RequestFailed
 
 from config.settings import settings
 from pipeline.github import budget
@@ -244,6 +245,18 @@ def test_what_github_says_once_all_workers_know(weather: Checkout, fault: dict[s
     assert abs(held.value.retry_at - told.value.retry_at) < timedelta(seconds=5)
     assert [one.limit for one in holds()] == ["told"]
     assert "GitHub asked Sigil to wait" in str(held.value)
+
+
+def test_a_limit_is_not_taken_for_a_missing_permission(weather: Checkout) -> None:
+    weather.github.fail("GET", "/repos/{owner}/{repo}", "rate-limited", status=403)
+    looked_like_one = False
+    with pytest.raises(GitHubHeld), speaking(installation(weather)) as github:
+        try:
+            github.rest.repos.get("octocat", "weather")
+        except RequestFailed:
+            looked_like_one = True
+            raise
+    assert not looked_like_one
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 422, 502])
