@@ -10,6 +10,8 @@ from flask import Blueprint, Response, abort, render_template
 
 from config.database import Connection
 from pipeline import run_stages
+from pipeline.github.tool_changes import MARKS
+from pipeline.github.tool_text import short_changes
 from pipeline.overview.paging import reading
 from pipeline.overview.runs import (
     LOG_LINES,
@@ -31,6 +33,8 @@ from webhook.views import iso, took
 
 blueprint = Blueprint("runs", __name__)
 
+_MAX_CHANGES_BYTES = 24_000
+
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -50,20 +54,27 @@ class StageView:
 
 @dataclass(frozen=True)
 class RunView:
-    """All that a run's page shows, but its log."""
+    """All that a run's page shows, but its log.
+
+    Attributes:
+        changes: Markdown: what changed in the tools against what was live.
+        package: The name of what serves, when it is not listed too.
+    """
 
     run: Run
     stages: tuple[StageView, ...]
     deployment: Deployment | None
     tools: tuple[ToolRow, ...]
     notices: tuple[str, ...]
+    changes: str
+    package: str | None
 
     @property
     def version(self) -> str:
         """Changes when the summary would look different, so that a watching page knows."""
         run = self.run
         parts = (
-            (run.state, run.title, run.stop_requested, run.retries),
+            (run.state, run.title, run.stop_requested, run.retries, run.remark),
             [(stage.name, stage.state) for stage in self.stages],
             self.deployment and self.deployment.state,
         )
@@ -153,6 +164,9 @@ def show_json(run_id: int) -> dict[str, Any]:
         ],
         "notices": view.notices,
         "error": run.error,
+        "remark": run.remark,
+        "actor": run.actor,
+        "pull_request": run.pull_number,
         "parent": run.parent_id,
         "superseded_by": run.superseded_by,
         "check_run_id": run.check_run_id,
@@ -228,13 +242,24 @@ def _read(connection: Connection, run_id: int) -> RunView:
         stages,
         deployment,
         tools=deployment.tools if deployment else (),
-        notices=_notices(begun.get("publish")),
+        notices=tuple(_result(begun, "publish").get("notices", ())),
+        changes=_in_words(short_changes(_result(begun, "verify"), limit_bytes=_MAX_CHANGES_BYTES)),
+        package=_result(begun, "publish").get("package"),
     )
 
 
-def _notices(publish: StageRow | None) -> tuple[str, ...]:
-    """What the publish stage remarked, such as that a version stays as it is."""
-    return tuple((publish.result or {}).get("notices", ())) if publish else ()
+def _in_words(changes: str) -> str:
+    """The same without pictures, which not every machine can draw."""
+    for severity, mark in MARKS.items():
+        word = "possibly breaking" if severity == "breaking-possible" else severity
+        changes = changes.replace(f"- {mark} ", f"- **{word}** ").replace(f"{mark} ", "")
+    return changes
+
+
+def _result(begun: dict[str, StageRow], stage: str) -> dict[str, Any]:
+    """What a stage has stored; empty before it is finished."""
+    row = begun.get(stage)
+    return (row.result or {}) if row and row.state == "succeeded" else {}
 
 
 def _by_stage(lines: Sequence[LogLine]) -> dict[str, list[LogLine]]:

@@ -96,7 +96,9 @@ def inline_markdown(text: str) -> Markup:
 
 
 def ref_name(ref: str) -> str:
-    """`main` for `refs/heads/main`, `v1.0.0` for `refs/tags/v1.0.0`."""
+    """`main` for `refs/heads/main`, `v1.0.0` for `refs/tags/v1.0.0`, `#7` for pull request 7."""
+    if ref.startswith("refs/pull/"):
+        return f"#{ref.split('/')[2]}"
     return ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 

@@ -46,6 +46,9 @@ class Run(RunRow):
 
     Attributes:
         error: The stored `StageError`, when it failed.
+        remark: What happened to it after its end.
+        actor: The login of the person who asked for it, when one did.
+        pull_number: The pull request that it belongs to.
         parent_id: The run that this one repeats.
         latest_id: The newest repetition of the same target; its own id when it is that.
         superseded_by: The newer commit that took its place.
@@ -54,6 +57,9 @@ class Run(RunRow):
     """
 
     error: dict[str, Any] | None
+    remark: str | None
+    actor: str | None
+    pull_number: int | None
     parent_id: int | None
     latest_id: int
     superseded_by: str | None
@@ -157,7 +163,8 @@ def find_repository(connection: Connection, name: str, *, private: bool = False)
 _ONE = (
     _ROW
     + """,
-           r.error, r.parent_id, r.superseded_by, r.stop_requested, r.retries, r.due_at,
+           r.error, r.remark, r.actor, r.pull_number, r.parent_id, r.superseded_by,
+           r.stop_requested, r.retries, r.due_at,
            d.guid::text AS delivery, r.check_run_id,
            (SELECT id FROM runs
             WHERE repository_id = r.repository_id AND sha = r.sha AND kind = r.kind

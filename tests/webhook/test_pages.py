@@ -15,6 +15,8 @@ from rq.cron import CronScheduler
 from config import database
 from config.settings import settings
 from pipeline.manifest import parse
+from registry.tool_diff import compare
+from registry.tools import from_listing
 from sandbox.embedded import EmbeddedRedis, Postgres
 from tests import seed
 from webhook import views
@@ -525,3 +527,33 @@ def test_static_files_are_kept_by_browsers_and_change_their_address(client: Flas
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert views.duration(seconds) == words
+
+
+def test_a_run_of_a_pull_request_links_to_it_and_shows_what_changed(client: FlaskClient) -> None:
+    seeded = seed.repository()
+    old = [from_listing({"name": "gone", "inputSchema": {"type": "object"}})]
+    new = [from_listing({"name": "<b>new</b>", "inputSchema": {"type": "object"}})]
+    live = {"environment": "production", "sha": seed.SHA, "url": "http://h/mcp", "version": "1.0.0"}
+    run = seed.run(
+        kind="preview", environment="preview/pr-7", pull_number=7, actor="mona", state="succeeded"
+    )
+    seed.deployment(seeded, run, environment="preview/pr-7")
+    comparison = {"diff": compare(old, new).to_json(), "live": live}
+    seed.stage(run, "verify", 4, state="succeeded", result={"comparison": comparison})
+    published = {"package": "io.github.octo/weather"}
+    seed.stage(run, "publish", 5, state="succeeded", result=published)
+    page = client.get(f"/runs/{run}").text
+    assert 'href="https://github.com/octo/weather/pull/7"' in page
+    assert "@mona" in page
+    assert "<code>gone</code>" in page
+    assert "<code>tool-removed</code>" in page
+    assert "<b>new</b>" not in page
+    assert "mcpServers" in page, "what is not listed can be tried too"
+
+
+def test_a_remark_and_a_skip_are_shown(client: FlaskClient) -> None:
+    seed.repository()
+    run = seed.run(state="succeeded", remark="Rolled back to 0123456 by @mona")
+    assert "Rolled back to 0123456 by @mona" in client.get(f"/runs/{run}").text
+    seed.run(state="skipped", commit=seed.sha(3), title="Skipped: the message asks for it")
+    assert re.search(r"badge is-skipped.{0,400}Skipped</span>", client.get("/runs").text, re.DOTALL)
