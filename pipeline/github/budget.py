@@ -233,7 +233,7 @@ def _after(client: str, response: httpx.Response) -> None:
     if wait is not None:
         # Nobody is to take this 403 for the one that tells of a missing permission.
         moment = datetime.now(UTC) + timedelta(seconds=wait)
-        raise GitHubHeld(f"held back until {moment:%H:%M:%S} UTC: {LIMITS['told']}", moment)
+        raise GitHubHeld(f"a rate limit of GitHub's is used up until {moment:%H:%M:%S} UTC", moment)
 
 
 def _dump(heard: dict[str, Any]) -> str:
