@@ -33,6 +33,7 @@ def list_repositories(call: Call) -> Answer:
 @endpoint("GET", "/user/installations", audience="user")
 def list_installations(call: Call) -> Answer:
     """The installations on the calling user's account and organizations."""
+
     def mine(account: User) -> bool:
         return call.world.administers(call.user, account)
 
