@@ -16,6 +16,7 @@ from config.settings import settings
 from pipeline.github import missed
 from pipeline.overview.holds import list_held_back
 from pipeline.overview.paging import Window, reading
+from pipeline.overview.refusals import Refusal, list_refusals
 from pipeline.overview.runs import list_runs
 from pipeline.overview.servers import list_live
 from pipeline.overview.totals import Totals, read_totals
@@ -91,6 +92,7 @@ def status() -> tuple[str, int]:
     doorbell = read_doorbell()
     host = read_host()
     totals, runs, live, recovery, held = None, None, None, None, None
+    refusals: tuple[Refusal, ...] = ()
     holding = read_holds()
     try:
         with reading() as connection:
@@ -98,6 +100,7 @@ def status() -> tuple[str, int]:
             runs = list_runs(connection, Window(size=8), private=shows_private())
             live = list_live(connection, private=shows_private())
             recovery = missed.progress(connection)
+            refusals = list_refusals(connection, private=shows_private())
             if holding is not None:
                 held = list_held_back(connection, holding, private=shows_private())
             version = connection.info.server_version // 10_000
@@ -122,6 +125,7 @@ def status() -> tuple[str, int]:
         live=live,
         recovery=recovery,
         held=held,
+        refusals=refusals,
     )
     return page, 200 if database.state == "up" else 503
 

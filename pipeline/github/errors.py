@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+REFUSED = "GitHub refuses "
+"""How the `report_error` of a run begins of which GitHub will have only a part."""
+
 
 class GitHubError(Exception):
     """GitHub did not do what it was asked. The text holds GitHub's own words, never a token."""

@@ -23,6 +23,7 @@ from pipeline.github.client import (
 )
 from pipeline.github.comment import bring_comment
 from pipeline.github.deployments import bring_deployment
+from pipeline.github.errors import REFUSED
 from pipeline.github.task import LeaseLost, Task, due, lease
 
 __all__ = ["MAX_REFUSALS", "due", "report"]
@@ -135,12 +136,12 @@ _NOT_GRANTED = "Resource not accessible by integration"
 def _problem(refused: list[tuple[_Part, str]]) -> str | None:
     """What is said of the parts that GitHub will not have."""
     lacking = [part for part, words in refused if words.startswith(_NOT_GRANTED) or not words]
-    said = [f"GitHub refuses {part.what}: {w}" for part, w in refused if part not in lacking]
+    said = [f"{REFUSED}{part.what}: {w}" for part, w in refused if part not in lacking]
     if lacking:
         whats = _listed([part.what for part in lacking])
         permissions = _listed([f"`{part.permission}: write`" for part in lacking])
         noun = "permission" if len(lacking) == 1 else "permissions"
-        said.insert(0, f"GitHub refuses {whats}: the App lacks the {noun} {permissions}")
+        said.insert(0, f"{REFUSED}{whats}: the App lacks the {noun} {permissions}")
     return "; ".join(said) or None
 
 

@@ -557,3 +557,20 @@ def test_a_remark_and_a_skip_are_shown(client: FlaskClient) -> None:
     assert "Rolled back to 0123456 by @mona" in client.get(f"/runs/{run}").text
     seed.run(state="skipped", commit=seed.sha(3), title="Skipped: the message asks for it")
     assert re.search(r"badge is-skipped.{0,400}Skipped</span>", client.get("/runs").text, re.DOTALL)
+
+
+def test_what_github_refuses_is_listed_by_repository(client: FlaskClient) -> None:
+    seed.repository()
+    problem = "GitHub refuses check runs and commit statuses: the App lacks the permissions "
+    problem += "`checks: write` and `statuses: write`"
+    seed.run(state="succeeded", report_error="GitHub answered 502: Bad Gateway")
+    assert "Refused" not in client.get("/").text
+    run = seed.run(state="succeeded", commit=seed.sha(2), report_error=problem)
+    page = client.get("/").text
+    assert "<code>checks: write</code> and <code>statuses: write</code>" in page
+    assert f'href="/runs/{run}"' in page
+    seed.repository(name="hidden", number=2, private=True)
+    seed.run(2, state="succeeded", report_error=problem)
+    page = client.get("/").text
+    assert "A private repository:" in page
+    assert "hidden" not in re.sub(r"\bhidden(?=[ >=])", "", page)

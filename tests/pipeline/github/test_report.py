@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from config.database import transaction
+from config.settings import settings
 from pipeline import run_claims, run_making
 from pipeline.github import budget
-from pipeline.github.report import report
+from pipeline.github.report import due, report
+from pipeline.github.task import LeaseLost, lease, lease_seconds
+from pipeline.overview.refusals import list_refusals
 from pipeline.runs import Run
 from tests.github_fixture import Checkout, let_limits_pass
 
@@ -19,7 +22,10 @@ STATUSES = "/repos/{owner}/{repo}/statuses/{sha}"
 
 @pytest.fixture
 def run(checkout: Checkout) -> Run:
-    sha = checkout.git("rev-parse", "HEAD")
+    return _queued(checkout.git("rev-parse", "HEAD"))
+
+
+def _queued(sha: str) -> Run:
     with transaction() as connection:
         row = connection.execute("SELECT id FROM repositories").fetchone()
         assert row is not None
@@ -150,20 +156,26 @@ FAULTS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "-".join(map(str, fault.values())))
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", CHECKS), ("PATCH", CHECK), ("POST", STATUSES)]
 )
 def test_after_any_failure_of_github_there_is_one_check_and_it_is_closed(
-    checkout: Checkout, run: Run, method: str, path: str, fault: dict[str, Any]
+    checkout: Checkout, method: str, path: str
 ) -> None:
-    checkout.github.fail(method, path, **fault)
-    report(run.id)
-    fail(run)
-    settle(run)
-    (check,) = checkout.checks(run.sha)
-    assert (check["status"], check["conclusion"]) == ("completed", "failure")
-    assert checkout.statuses(run.sha)[0]["state"] == "failure"
+    # One stand-in for all faults: making one takes longer than a fault does.
+    for number, fault in enumerate(FAULTS):
+        sha = checkout.commit({"a.txt": str(number)})
+        checkout.push()
+        run = _queued(sha)
+        let_limits_pass()
+        checkout.github.fail(method, path, **fault)
+        report(run.id)
+        fail(run)
+        settle(run)
+        checkout.github.faults.clear()
+        (check,) = checkout.checks(sha)
+        assert (check["status"], check["conclusion"]) == ("completed", "failure"), fault
+        assert checkout.statuses(sha)[0]["state"] == "failure", fault
 
 
 def test_a_rate_limit_is_waited_for_as_long_as_github_says(checkout: Checkout, run: Run) -> None:
@@ -246,3 +258,70 @@ def test_a_refused_app_key_is_named_with_githubs_words(checkout: Checkout, run: 
     checkout.github.advance(-3 * 3600)
     report(run.id)
     assert "401" in _column(run, "report_error")
+
+
+def test_without_any_permission_to_tell_the_page_says_which_are_missing(
+    checkout: Checkout, run: Run
+) -> None:
+    for installation in checkout.github.world.installations.values():
+        for name in ("checks", "statuses", "deployments"):
+            installation.permissions.pop(name)
+    fail(run)
+    settle(run)
+    assert _column(run, "report_error") == (
+        "GitHub refuses check runs, commit statuses and deployments: the App lacks the permissions "
+        "`checks: write`, `statuses: write` and `deployments: write`"
+    )
+    with transaction() as connection:
+        (found,) = list_refusals(connection)
+    assert (found.repository, found.run_id) == ("octocat/weather", run.id)
+
+
+def test_the_lease_follows_the_clients_time_out_and_is_counted_anew(
+    checkout: Checkout, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lease_seconds() == 15
+    monkeypatch.setenv("GITHUB_TIMEOUT", "10")
+    settings.cache_clear()
+    assert lease_seconds() == 60
+    task = lease(run.id)
+    assert task is not None
+    assert lease(run.id) is None, "one worker alone"
+    before = task.leased_until
+    task.renew()
+    assert task.leased_until > before
+
+
+def test_a_worker_that_lost_its_lease_sends_nothing_more(checkout: Checkout, run: Run) -> None:
+    task = lease(run.id)
+    assert task is not None
+    with transaction() as connection:
+        connection.execute("UPDATE runs SET report_due_at = now() - interval '1 second'")
+    taken_over = lease(run.id)
+    assert taken_over is not None
+    with pytest.raises(LeaseLost):
+        task.renew()
+    taken_over.renew()
+
+
+def test_of_a_repository_that_is_gone_nothing_is_told(checkout: Checkout, run: Run) -> None:
+    with transaction() as connection:
+        connection.execute("UPDATE repositories SET state = 'removed'")
+    before = checkout.github.traffic.text()
+    report(run.id)
+    assert checkout.github.traffic.text() == before
+    assert _column(run, "reported_revision") == _column(run, "revision")
+
+
+def test_the_reports_of_a_suspended_installation_wait_for_it(checkout: Checkout, run: Run) -> None:
+    with transaction() as connection:
+        connection.execute("UPDATE installations SET state = 'suspended'")
+        assert due(connection) == []
+    before = checkout.github.traffic.text()
+    report(run.id)
+    assert checkout.github.traffic.text() == before
+    with transaction() as connection:
+        connection.execute("UPDATE installations SET state = 'active'")
+        assert due(connection) == [run.id]
+    settle(run)
+    assert len(checkout.checks(run.sha)) == 1
