@@ -19,6 +19,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 _ALIAS = re.compile(r"(?:^|[\s\[{,])[&*][A-Za-z0-9_]")
 _ENV_LINE = re.compile(r"^(?:export )?([A-Za-z_][A-Za-z0-9_]{0,127})=", re.MULTILINE)
 _ENV_OPTIONAL = re.compile(r"^#\s?(?:export )?([A-Z_][A-Z0-9_]{0,127})=", re.MULTILINE)
+_MOST_YAML = 32 * 1024
 _ENV_FILES = (".env.example", ".env.sample", ".env.template", "example.env", ".env.dist")
 
 # Smithery's commandFunction is JavaScript: `(config) => ({command: 'node', args: ['x.js'], …})`.
@@ -167,7 +168,7 @@ def _json(content: str | None) -> dict[str, Any]:
 
 def _yaml(content: str) -> dict[str, Any]:
     # Aliases can multiply without end, and no real file of this kind has one.
-    if _ALIAS.search(content):
+    if len(content) > _MOST_YAML or _ALIAS.search(content):
         return {}
     try:
         return _dict(yaml.safe_load(content))

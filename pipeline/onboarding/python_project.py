@@ -21,6 +21,7 @@ from pipeline.onboarding.sources import sources
 
 _SDKS = {"mcp", "fastmcp", "fastapi-mcp"}
 _NEWEST_MINOR = 14
+_LONG_KEY = re.compile(r"""(?:[\w"'-]{1,60}[ \t]{0,5}\.[ \t]{0,5}){40}""")
 _HAND_WRITTEN = re.compile(r"""["']tools/list["']""")
 
 
@@ -129,7 +130,7 @@ def _normal(name: str) -> str:
 
 def _runtime(metadata: _Metadata) -> Found[Runtime]:
     """The default version of Python is left to Sigil as long as the project takes it."""
-    wanted, default = metadata.requires_python, DEFAULT_VERSIONS["python"]
+    wanted, default = metadata.requires_python[:100], DEFAULT_VERSIONS["python"]
     try:
         specifiers = SpecifierSet(_pep440(wanted))
     except InvalidSpecifier:
@@ -185,6 +186,9 @@ def _evidence(files: Files, metadata: _Metadata, read: tuple[Source, ...]) -> st
 
 
 def _toml(content: str | None) -> dict[str, Any]:
+    # `tomllib` takes the square of a dotted key's length, and no real one is long.
+    if _LONG_KEY.search(content or ""):
+        return {}
     try:
         return tomllib.loads(content or "")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):

@@ -1,6 +1,7 @@
 """Reads one Python file for signs of an MCP server, by its syntax tree and without running it."""
 
 import ast
+import itertools
 import re
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ _RUNNERS = {
     "run_http_async": "streamable-http",
     "run_sse_async": "sse",
 }
+_MOST_SERVINGS = 20
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 
 
@@ -48,11 +50,13 @@ class _Reader:
         self._imported = dict(_imports(self._nodes))
         self._serves = any(map(_is_server_import, self._imported.values()))
         self._servers = tuple(self._made(_MAKERS))
+        made = (c for c in self._calls if dotted(c.func).rsplit(".", 1)[-1] in _SERVER_NAMES)
+        self._makers = tuple(itertools.islice(made, _MOST_SERVINGS))
         self._made_anywhere = self._values.made_by(_MAKERS)
 
     def source(self) -> Source:
         """What the file says."""
-        servings = tuple(self._servings())
+        servings = tuple(itertools.islice(self._servings(), _MOST_SERVINGS))
         modules = set(self._imported.values())
         return Source(
             path=self._path,
@@ -144,16 +148,14 @@ class _Reader:
 
     def _chosen_elsewhere(self) -> object:
         """FastMCP 1 took the transport when it was made."""
-        for call in self._calls:
-            made = dotted(call.func).rsplit(".", 1)[-1] in _SERVER_NAMES
-            if made and (word := keyword(call, "transport")):
+        for call in self._makers:
+            if word := keyword(call, "transport"):
                 return self._values.of(word).constant
         return None
 
     def _serving(self, word: object, *calls: ast.Call, chosen: bool = False) -> Serving:
-        makers = [c for c in self._calls if dotted(c.func).rsplit(".", 1)[-1] in _SERVER_NAMES]
         path = port = host = None
-        for call in (*calls, *makers):
+        for call in (*calls, *self._makers):
             path = path or keyword(call, "path") or keyword(call, "streamable_http_path")
             port = port or keyword(call, "port")
             host = host or keyword(call, "host")

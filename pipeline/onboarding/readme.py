@@ -23,7 +23,7 @@ _TRAILING_COMMA = re.compile(r",(\s{0,200}[}\]])")
 _COMMENT_LINE = re.compile(r"^\s{0,100}//[^\n]*$", re.MULTILINE)
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]{0,40}(?:_[A-Z0-9]{1,40}){1,8}\Z")
 _BADGES = re.compile(r"^\s*(?:\[?!\[|<)")
-_MOST_TEXT = 120_000
+_MOST_TEXT = 50_000
 _MOST_BLOCKS = 40
 
 

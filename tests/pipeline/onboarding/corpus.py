@@ -1,5 +1,9 @@
 """Small repositories as people write them, for the detection: file name to content."""
 
+from pathlib import Path
+
+from pipeline.onboarding import About, Detected, LocalFiles, NotDetected, detect
+
 Repository = dict[str, str | bytes]
 
 FASTMCP_STDIO: Repository = {
@@ -488,3 +492,24 @@ SERVERS = {
     "subfolder": SUBFOLDER,
 }
 OTHERS = {"not-mcp": NOT_MCP, "client": CLIENT, "empty": EMPTY, "hostile": HOSTILE}
+
+
+def look(folder: Path, files: Repository, about: About | None = None) -> Detected | NotDetected:
+    """What is detected in these files, once they are in a folder."""
+    write(folder, files)
+    return detect(LocalFiles(folder), about or About("octo-repository"))
+
+
+def write(folder: Path, files: Repository) -> None:
+    """Write a repository into a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def found(folder: Path, files: Repository, about: About | None = None) -> Detected:
+    """The server that is detected in these files."""
+    result = look(folder, files, about)
+    assert isinstance(result, Detected), result
+    return result

@@ -9,25 +9,7 @@ import pytest
 from pipeline.onboarding import About, Detected, LocalFiles, NotDetected, detect
 from pipeline.onboarding.findings import Runtime, Transport
 from tests.pipeline.onboarding import corpus
-from tests.pipeline.onboarding.corpus import Repository
-
-
-def look(folder: Path, files: Repository, about: About | None = None) -> Detected | NotDetected:
-    write(folder, files)
-    return detect(LocalFiles(folder), about or About("octo-repository"))
-
-
-def write(folder: Path, files: Repository) -> None:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def found(folder: Path, files: Repository, about: About | None = None) -> Detected:
-    result = look(folder, files, about)
-    assert isinstance(result, Detected), result
-    return result
+from tests.pipeline.onboarding.corpus import Repository, found, look
 
 
 def needs(detected: Detected) -> dict[str, tuple[bool, bool]]:

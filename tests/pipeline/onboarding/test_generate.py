@@ -12,7 +12,7 @@ from pipeline.manifest import schema as manifest_schema
 from pipeline.onboarding import About, Detected, LocalFiles, detect, generate
 from pipeline.onboarding.findings import Found, Runtime, Transport, Variable
 from tests.pipeline.onboarding import corpus
-from tests.pipeline.onboarding.test_detect import found, write
+from tests.pipeline.onboarding.corpus import found, write
 
 
 @pytest.mark.parametrize("name", corpus.SERVERS)

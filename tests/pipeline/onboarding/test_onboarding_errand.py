@@ -8,10 +8,14 @@ import pytest
 from config.database import transaction
 from config.settings import settings
 from pipeline import onboardings, runs
+from pipeline.errands import handlers as handlers
+from pipeline.errands import table
 from pipeline.errands.base import Done, Errand
 from pipeline.errands.onboarding import onboard
 from pipeline.github.client import GitHubAway, GitHubRefused
+from pipeline.intake import carry_out
 from pipeline.manifest import parse
+from pipeline.triggers.kinds import Account, PullRequestChanged, RepositoryRef
 from tests.github_fixture import Checkout, api
 from tests.pipeline.onboarding import corpus
 
@@ -150,6 +154,48 @@ def test_workers_at_the_same_moment_make_one_pull_request(dice: Checkout) -> Non
     }
     assert settled(dice)[0] == "open"
     assert dice.api("GET", f"/pulls/{pull['number']}")["commits"] == 1
+
+
+def test_a_new_repository_comes_from_its_first_look_to_its_pull_request(dice: Checkout) -> None:
+    with transaction() as connection:
+        look = table.ask(connection, "first_look", repository_id=errand(dice).repository.id)
+    looked = table.work(look)
+    assert looked is not None
+    (offer,) = looked.errand_ids
+    table.work(offer)
+    (pull,) = pulls(dice)
+
+    dice.close(pull["number"])
+    with transaction() as connection:
+        carry_out(connection, closing(dice, pull), delivery_id=1)
+    assert settled(dice) == ("declined", "closed without merging")
+
+    # Removed from the installation and added again.
+    with transaction() as connection:
+        again = table.ask(connection, "first_look", repository_id=errand(dice).repository.id)
+    looked = table.work(again)
+    assert looked is not None
+    assert (looked.reason, looked.errand_ids) == ("main has no mcp.yaml", ())
+
+
+def closing(checkout: Checkout, pull: dict[str, Any]) -> PullRequestChanged:
+    """What the event of the closed pull request is read as."""
+    repository = errand(checkout).repository
+    return PullRequestChanged(
+        installation=repository.installation_id,
+        account=Account(1, repository.owner),
+        repository=RepositoryRef(repository.id, repository.owner, repository.name, False, "main"),
+        number=pull["number"],
+        head_sha=pull["head"]["sha"],
+        head_ref=pull["head"]["ref"],
+        head_repository=checkout.full_name,
+        fork=False,
+        base_ref="main",
+        author=pull["user"]["login"],
+        draft=False,
+        state="closed",
+        merged=False,
+    )
 
 
 def test_closing_it_is_an_answer_for_ever(dice: Checkout) -> None:

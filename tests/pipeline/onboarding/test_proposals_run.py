@@ -11,8 +11,7 @@ from pipeline.manifest import parse
 from pipeline.onboarding import generate
 from pipeline.stages.base import Stop
 from tests.pipeline.onboarding import corpus
-from tests.pipeline.onboarding.corpus import Repository
-from tests.pipeline.onboarding.test_detect import found
+from tests.pipeline.onboarding.corpus import Repository, found
 from tests.polling import eventually
 from tests.servers import Lines, build_input, call, spec_of, tool_names
 
