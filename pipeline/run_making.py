@@ -57,7 +57,9 @@ def create(connection: Connection, wanted: Wanted) -> Created:
     """
     _one_at_a_time(connection, wanted.repository_id)
     last = _last_attempt(connection, wanted)
-    if last is not None and not _overtaken(connection, last):
+    # A second tag of one commit is another release.
+    same = last is not None and (wanted.kind != "release" or last.ref == wanted.ref)
+    if last is not None and same and not _overtaken(connection, last):
         return Created(run=last, new=False)
     run = _insert(connection, wanted, attempt=last.attempt + 1 if last else 1, parent=last)
     newer = _known_newer(connection, run)

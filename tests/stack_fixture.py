@@ -65,10 +65,6 @@ class RemoteGitHub:
         """Hold webhooks back, or send them in another order, as the stand-in's control says."""
         self._control("PATCH", "/webhooks", mischief)
 
-    def advance(self, seconds: float) -> None:
-        """Move its clock forward: tokens expire, windows of limits pass."""
-        self._control("POST", "/clock", {"advance": seconds})
-
     def has_sent_all(self) -> bool:
         """Whether no webhook waits to be sent; one that failed is not sent again."""
         return bool(requests.get(f"{self.url}/_sandbox/webhooks", timeout=30).json()["idle"])

@@ -353,7 +353,6 @@ def test_everything_converges_after_the_receiver_was_away(system: System) -> Non
     first = late.commit(files("away-new"))
     late.push()
     eventually(system.github.has_sent_all)
-    system.github.advance(3600)
     system.stack.processes.start("web")
     eventually(lambda: live(system, "away-pushed", "production") == heads[-1], seconds=180)
     eventually(lambda: ("release", "succeeded") in kinds(system, tagged), seconds=120)
