@@ -27,8 +27,8 @@ _SECRET = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
     r"|sha256=[0-9a-f]{64}"
-    # GitHub's temporary codes, in the address to which it leads a browser back.
-    r"|(?<=[?&]code=)[A-Za-z0-9_-]+)",
+    # GitHub's temporary codes, from the address to which it leads a browser back.
+    r"|(?<=\bcode=)[A-Za-z0-9_-]{20,})",
     re.DOTALL,
 )
 _SECRET_KEY = re.compile(

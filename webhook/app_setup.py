@@ -51,7 +51,7 @@ def start() -> BaseResponse:
         return _ask_for_key() if stance == "open" else _closed(stance)
     if waiting:
         return _trouble("waiting", visitor)
-    wish = Wish("", "", settings().public_url, anybody=False)
+    wish = Wish("", None, settings().public_url, anybody=False)
     return _form(visitor, wish, {}, replaces=stance == "stored")
 
 
@@ -106,7 +106,7 @@ def _wish() -> Wish:
     organization = request.form.get("organization", "").strip()
     return Wish(
         name=request.form.get("name", "").strip(),
-        organization=organization if request.form.get("account") == "organization" else "",
+        organization=organization if request.form.get("account") == "organization" else None,
         public_url=request.form.get("public_url", "").strip().rstrip("/"),
         anybody=request.form.get("anybody") == "yes",
     )

@@ -20,6 +20,7 @@ NAME_LENGTH = 34
 
 # What GitHub takes as the name of an account: letters, digits and single hyphens inside.
 _LOGIN = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _GITHUB_DOMAINS = ("github.com", "ghe.com")
 
 
@@ -28,13 +29,13 @@ class Wish:
     """The App that a person asks for.
 
     Attributes:
-        organization: Who will own it; empty for the person's own account.
+        organization: Who will own it; None for the person's own account.
         public_url: Where GitHub reaches this Sigil.
         anybody: Other accounts may install it too.
     """
 
     name: str
-    organization: str
+    organization: str | None
     public_url: str
     anybody: bool
 
@@ -50,9 +51,9 @@ def problems(wish: Wish, github_url: str) -> dict[str, str]:
         found["name"] = "The App needs a name. It is shown beside its checks and comments."
     elif len(wish.name) > NAME_LENGTH:
         found["name"] = f"GitHub takes at most {NAME_LENGTH} characters."
-    if wish.organization and not _LOGIN.fullmatch(wish.organization):
+    if wish.organization is not None and not _LOGIN.fullmatch(wish.organization):
         found["organization"] = (
-            "That is no organization's name: letters, digits and single hyphens, as in the "
+            "Write the organization's name: letters, digits and single hyphens, as in the "
             "address of its page at GitHub."
         )
     trouble = url_trouble(wish.public_url, github_url)
@@ -68,7 +69,7 @@ def url_trouble(url: str, github_url: str) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
+    if parts.scheme not in ("http", "https") or not host or not _HOST.fullmatch(host):
         return "Write the whole address, such as https://sigil.example.com."
     if parts.path.rstrip("/") or parts.query or parts.fragment or parts.username is not None:
         return "Write only the scheme and the host, such as https://sigil.example.com."

@@ -40,11 +40,10 @@ def read_arrival(connection: Connection, *, since: datetime | None) -> Arrival:
         since: When the App was stored; what came before was another App's.
     """
     newest = connection.execute(
-        """SELECT received_at, event FROM deliveries
-           WHERE %(since)s::timestamptz IS NULL OR received_at >= %(since)s
-           ORDER BY id DESC LIMIT 1""",
-        {"since": since},
+        "SELECT received_at, event FROM deliveries ORDER BY id DESC LIMIT 1"
     ).fetchone()
+    if newest and since and newest[0] < since:
+        newest = None
     ping = connection.execute(
         """SELECT received_at
            FROM (SELECT id, event, received_at FROM deliveries ORDER BY id DESC LIMIT %(recent)s) d

@@ -130,5 +130,7 @@ def test_without_a_dsn_nothing_is_sent() -> None:
 
 
 def test_a_temporary_code_of_github_is_taken_out_of_an_address() -> None:
+    assert redact("code=a180b1a3d263c81bc6441d7b&x=1") == f"code={REDACTED}&x=1"
+    assert redact("it ended with code=137") == "it ended with code=137"
     line = '"GET /setup/callback?code=a180b1a3d263c81bc6441d7b&state=abc HTTP/1.1" 303'
     assert redact(line) == f'"GET /setup/callback?code={REDACTED}&state=abc HTTP/1.1" 303'

@@ -212,6 +212,16 @@ def test_what_is_filled_in_wrongly_is_said_at_its_field_and_kept(
     assert 'value="http://127.0.0.1:8080"' in page.text
 
 
+def test_an_organization_without_a_name_does_not_become_a_personal_account(
+    client: FlaskClient, runner: FlaskCliRunner
+) -> None:
+    token = get_in(client, runner)
+    nameless = FORM | {"account": "organization", "organization": " ", "form_token": token}
+    page = client.post("/setup/new", data=nameless)
+    assert page.status_code == 422
+    assert "Write the organization" in page.text
+
+
 def test_the_manifest_asks_for_exactly_what_the_table_says(
     client: FlaskClient, runner: FlaskCliRunner
 ) -> None:

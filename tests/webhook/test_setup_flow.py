@@ -262,3 +262,31 @@ def test_an_organization_may_own_it(person: Person, github: GitHubStandIn) -> No
     assert f"{github.url}/organizations/nobody/settings/apps/new?state=" in leaving.text
     # GitHub has no such organization, or this person does not administer it.
     assert person.submit(leaving).status_code == 404
+
+
+def test_an_answer_that_was_lost_on_the_way_back_is_told_from_one_that_never_came(
+    person: Person, github: GitHubStandIn
+) -> None:
+    back = person.create(person.enter(link()))
+    github.fail("POST", CONVERSION, "truncated", applied=True)
+    assert person.follow(back).status_code == 503
+    # GitHub gives the credentials once, and it has.
+    lost = person.submit(person.get("/setup"))
+    assert (lost.status_code, "its answer was lost on the way" in lost.text) == (409, True)
+    renewed = person.create(person.get("/setup"), name="Sigil again")
+    assert person.follow(renewed).headers["Location"] == "/setup/app"
+
+
+def test_a_ping_that_could_not_be_asked_for_is_asked_for_with_a_button(
+    person: Person, github: GitHubStandIn
+) -> None:
+    back = person.create(person.enter(link()))
+    github.fail("GET", "/app/hook/deliveries", "status", status=503)
+    assert person.follow(back).headers["Location"] == "/setup/app"
+    page = person.get("/setup/app")
+    assert "No signed delivery has come yet" in page.text
+    # Only to the browser that has set it up.
+    assert "send its ping" not in Person(person.sigil, person.github).get("/setup/app").text
+    assert person.session.post(f"{person.sigil}/setup/ping", timeout=30).status_code == 403
+    assert person.submit(page).headers["Location"] == "/setup/app"
+    eventually(lambda: "GitHub's ping came" in person.get("/setup/app").text)

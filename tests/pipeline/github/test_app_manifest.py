@@ -5,7 +5,7 @@ import pytest
 from pipeline.github.app_manifest import Wish, creation_url, manifest, problems, url_trouble
 
 GITHUB = "https://github.com"
-GOOD = Wish("Sigil of octo", "", "https://sigil.example.com", anybody=False)
+GOOD = Wish("Sigil of octo", None, "https://sigil.example.com", anybody=False)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ GOOD = Wish("Sigil of octo", "", "https://sigil.example.com", anybody=False)
         ("ftp://sigil.example.com", "whole address"),
         ("https://[::1", "whole address"),
         ("https://host:port", "whole address"),
+        ("https://sigil example.com", "whole address"),
         ("https://sigil.example.com/sub", "only the scheme and the host"),
         ("https://sigil.example.com?x=1", "only the scheme and the host"),
         ("https://me:secret@sigil.example.com", "only the scheme and the host"),
@@ -48,7 +49,7 @@ def test_an_enterprise_server_may_deliver_inside_its_network() -> None:
     assert "private" in (url_trouble("https://sigil.internal", "https://octo.ghe.com") or "")
 
 
-@pytest.mark.parametrize("name", ["-octo", "octo-", "oc--to", "octo/x", "o" * 40, "ö"])
+@pytest.mark.parametrize("name", ["-octo", "octo-", "oc--to", "", "octo/x", "o" * 40, "ö"])
 def test_what_is_no_account_is_no_organization(name: str) -> None:
     wish = Wish("Sigil", name, GOOD.public_url, anybody=False)
     assert set(problems(wish, GITHUB)) == {"organization"}
