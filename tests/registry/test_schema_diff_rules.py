@@ -194,6 +194,15 @@ def test_names_that_nobody_described_are_not_used_but_those_of_a_free_mapping_ar
     assert ("v.b", "type-changed", "breaking") in told(changes(counts, one))
 
 
+def test_a_name_that_only_another_form_described_may_have_been_used() -> None:
+    forms = [arguments(["a"], a=TEXT), arguments(["b"], b=WHOLE)]
+    old, new = arguments(v={"anyOf": forms}), arguments(v=arguments(a=TEXT, b=WHOLE))
+    used = {"v": {"a": "x", "b": "no whole number"}}
+    assert jsonschema_rs.is_valid(old, used)
+    assert not jsonschema_rs.is_valid(new, used)
+    assert ("v.b", "argument-described", "breaking-possible") in told(changes(old, new))
+
+
 # Places
 
 
