@@ -91,15 +91,20 @@ def promote(
     handshake: dict[str, Any],
 ) -> None:
     """Make the run's candidate the live deployment of its environment; the old one is replaced."""
-    # Whoever rolled back does not want what served until then: the next rollback goes further.
-    # Its run's check loses the buttons that only a live deployment has.
+    # Whoever rolled back does not want what served until then, whichever run brought it: the next
+    # rollback goes further. Its run's check loses the buttons that only a live deployment has.
     connection.execute(
         """WITH replaced AS (
                UPDATE mcp_deployments
                SET state = 'replaced', ended_at = now(), withdrawn = withdrawn OR %(back)s
                WHERE repository_id = %(repository)s AND environment = %(environment)s
                  AND state = 'live' AND run_id <> %(run)s
-               RETURNING run_id)
+               RETURNING run_id, artifact ->> 'digest' AS digest),
+           same AS (
+               UPDATE mcp_deployments SET withdrawn = true
+               WHERE %(back)s AND repository_id = %(repository)s
+                 AND environment = %(environment)s AND state = 'replaced'
+                 AND artifact ->> 'digest' IN (SELECT digest FROM replaced))
            UPDATE runs SET revision = revision + 1,
                   remark = CASE WHEN %(back)s THEN %(remark)s ELSE remark END
            WHERE id IN (SELECT run_id FROM replaced)""",

@@ -39,13 +39,16 @@ InstallationClient = GitHub[AppInstallationAuthStrategy]
 AppClient = GitHub[AppAuthStrategy]
 
 # What this package asks of GitHub, by githubkit's names.
-_REST_PARTS = ("checks", "git", "repos")
+_REST_PARTS = ("checks", "git", "issues", "pulls", "repos")
 _MODELS = (
     *("CheckRun", "GitRef", "CommitComparison", "Status", "ReposOwnerRepoStatusesShaPostBody"),
     *("FullRepository", "BranchWithProtection", "Commit", "ContentDirectoryItems"),
     *("ContentFile", "ContentSymlink", "ContentSubmodule"),
     *("InstallationToken", "AppInstallationsInstallationIdAccessTokensPostBody"),
-    *("BasicError", "ValidationError"),
+    *("PullRequest", "Release", "IssueComment", "RepositoryCollaboratorPermission"),
+    *("ReposOwnerRepoIssuesIssueNumberCommentsPostBody", "Deployment", "DeploymentStatus"),
+    *("ReposOwnerRepoDeploymentsDeploymentIdStatusesPostBody",),
+    *("BasicError", "ValidationError", "EventsGetResponse503"),
 )
 
 _DOWNLOAD_SECONDS = 600

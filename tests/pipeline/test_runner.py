@@ -11,7 +11,7 @@ import requests
 
 from config.database import transaction
 from config.settings import settings
-from pipeline import run_claims, run_making, run_stages, runner, runs
+from pipeline import deployments, run_claims, run_making, run_stages, runner, runs
 from pipeline.builders.base import Artifact
 from pipeline.hosts.process import ProcessHost
 from pipeline.manifest import parse, to_json
@@ -228,10 +228,23 @@ def test_a_push_that_arrives_late_gives_way_to_the_branchs_head(checkout: Checko
     new = checkout.commit({"notes.txt": "newer"})
     checkout.push()
     late = queue(old)
+    newer = queue(new)
+    rows(f"UPDATE runs SET state = 'queued', superseded_by = NULL WHERE id = {late.id} RETURNING 1")
     run = drive(late)
     assert (run.state, run.superseded_by) == ("superseded", new)
-    # The event of the newer commit may be lost for ever: it has its run all the same.
-    assert rows(f"SELECT state FROM runs WHERE sha = '{new}'") == [("queued",)]
+    assert read(newer).state == "queued"
+
+
+def test_a_head_that_no_event_told_of_is_asked_for_and_stops_nothing(checkout: Checkout) -> None:
+    """It may not be one to deploy: that is known once its settings were read."""
+    old = checkout.commit(sample())
+    new = checkout.commit({"notes.txt": "newer"})
+    checkout.push()
+    run = drive(queue(old))
+    assert run.state == "succeeded", log_of(run)
+    assert rows("SELECT kind, subject, details ->> 'sha' FROM errands") == [
+        ("push", "refs/heads/main", new)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -316,6 +329,102 @@ def drive_again(run: Run) -> Run:
         run_stages.succeed(run, stage, result)  # type: ignore[arg-type]
     run_claims.requeue(run, title=None, due_at=None, count=False)
     return drive(run)
+
+
+def queue_for_pull(sha: str, kind: runs.Kind, *, trusted: bool = True) -> Run:
+    with transaction() as connection:
+        row = connection.execute("SELECT id FROM repositories").fetchone()
+        assert row is not None
+        wanted = run_making.Wanted(
+            *(row[0], kind, "preview/pr-3", "refs/pull/3/head", sha),
+            pull_number=3,
+            trusted=trusted,
+        )
+        return run_making.create(connection, wanted).run
+
+
+def test_a_check_reads_and_builds_and_starts_nothing(checkout: Checkout, host: ProcessHost) -> None:
+    sha = checkout.commit(sample())
+    checkout.push("HEAD:topic")
+    run = drive(queue_for_pull(sha, "check", trusted=False))
+    assert (run.state, run.title) == ("succeeded", "mcp.yaml is right, and it builds"), log_of(run)
+    stages = [stage for (stage,) in rows("SELECT stage FROM run_stages ORDER BY position")]
+    assert stages == ["source", "manifest", "build"]
+    assert rows("SELECT 1 FROM mcp_deployments") == rows("SELECT 1 FROM mcp_packages") == []
+    assert host.list() == []
+
+
+def test_a_commit_that_was_pushed_and_proposed_is_built_once_and_a_preview_lists_nothing(
+    checkout: Checkout, host: ProcessHost
+) -> None:
+    sha = checkout.commit(sample())
+    checkout.push("HEAD:topic")
+    check = drive(queue_for_pull(sha, "check"))
+    preview = drive(queue_for_pull(sha, "preview"))
+    assert (preview.state, preview.title) == (
+        "succeeded",
+        "The preview of #3 runs with 1 tool",
+    ), log_of(preview)
+    assert f"run {check.id} built this commit" in log_of(preview)
+    assert call(live_url(), "preview") == "preview"
+    assert rows("SELECT environment, package_id, version_id FROM mcp_deployments") == [
+        ("preview/pr-3", None, None)
+    ]
+    assert rows("SELECT 1 FROM mcp_packages") == []
+    checkout.push()
+    pushed = drive(queue(sha))
+    assert f"run {preview.id} built this commit" in log_of(pushed)
+    # Each environment has a server of its own.
+    assert len(host.list()) == 2
+    assert len(rows("SELECT DISTINCT artifact ->> 'digest' FROM mcp_deployments")) == 1
+
+
+def test_a_rollback_starts_the_old_artifact_again_and_a_second_one_goes_further_back(
+    checkout: Checkout, host: ProcessHost
+) -> None:
+    first = drive(push(checkout, sample()))
+    second = drive(push(checkout, {"notes.txt": "two"}))
+    third = drive(push(checkout, {"notes.txt": "three"}))
+    assert {run.state for run in (first, second, third)} == {"succeeded"}
+    back = drive(roll_back())
+    assert back.title == f"io.github.octocat/plain is back at {second.sha[:7]} with 1 tool"
+    assert served() == (second.sha, digest_of(second))
+    assert "built this commit" not in log_of(back)
+    assert "fetching" not in log_of(back)
+    assert read(third).remark == f"Rolled back to {second.sha[:7]} by @mona"
+    assert call(live_url(), "back") == "back"
+    assert len(host.list()) == 1
+    further = drive(roll_back())
+    assert further.state == "succeeded", log_of(further)
+    assert served() == (first.sha, digest_of(first))
+    # It is the version again that this deployment was.
+    assert rows("SELECT version_id IS NULL FROM mcp_deployments WHERE state = 'live'") == [(False,)]
+    with transaction() as connection:
+        assert deployments.last_good(connection, first.repository_id, "production") is None
+
+
+def roll_back() -> Run:
+    with transaction() as connection:
+        row = connection.execute("SELECT id FROM repositories").fetchone()
+        assert row is not None
+        target = deployments.last_good(connection, row[0], "production")
+        assert target is not None
+        return run_making.roll_back(connection, target.id, actor="mona").run
+
+
+def served() -> tuple[str, str]:
+    ((sha, digest),) = rows(
+        """SELECT r.sha, d.artifact ->> 'digest' FROM mcp_deployments d
+           JOIN runs r ON r.id = d.run_id WHERE d.state = 'live'"""
+    )
+    return str(sha), str(digest)
+
+
+def digest_of(run: Run) -> str:
+    ((digest,),) = rows(
+        f"SELECT artifact ->> 'digest' FROM mcp_deployments WHERE run_id = {run.id}"
+    )
+    return str(digest)
 
 
 def test_settings_that_keep_a_run_from_beginning_are_not_blamed_on_the_author(
