@@ -179,7 +179,8 @@ class Inclusion:
         return self._compare(self._a.conjunction(of_a), self._b.conjunction([of_b]))
 
     def _object(self, facts: Facts, atom: Atom, *, root: bool) -> Iterator[Obstacle]:
-        free = facts.free and not root
+        # Names under a pattern are meant to be used as well.
+        free = (facts.free and not root) or any(one.patterned for one in facts.atoms)
         for name in sorted(atom.required - facts.required):
             yield Obstacle("required" if name in facts.declared else "required-new", (name,))
         yield from _needs(facts, atom, free=free)

@@ -260,6 +260,20 @@ def test_older_drafts_hide_what_is_beside_a_reference() -> None:
         ({"if": TEXT, "then": {"minLength": 1}}, {"if": TEXT, "then": {"minLength": 2}}),
         (PLACE, {**PLACE, "patternProperties": {"^c": WHOLE}}),
         (LIST, {**LIST, "contains": {"const": "a"}}),
+        ({"patternProperties": {"^c": TEXT}}, {"patternProperties": {"^c": WHOLE}}),
+        (
+            {"patternProperties": {"^b": WHOLE}, "additionalProperties": False},
+            {"properties": {"b": TEXT}},
+        ),
+        (
+            closed({"properties": {"xa": TEXT}}),
+            closed({"patternProperties": {"^x": TEXT}}),
+        ),
+        (
+            closed(arguments(a=TEXT, b=TEXT)),
+            {"allOf": [arguments(b=TEXT)], **arguments(a=TEXT), "unevaluatedProperties": False},
+        ),
+        ({"enum": ["x"]}, {"not": {"const": "x"}}),
         (TEXT, {"$ref": "https://elsewhere.example/schema"}),
         (TEXT, {"$ref": "#/nowhere"}),
         (TEXT, {"$dynamicRef": "#x"}),
@@ -277,12 +291,17 @@ def test_what_cannot_be_judged_is_never_called_compatible(old: Schema, new: Sche
             continue
         worst = changes(before, after)[0]
         assert worst.severity == "breaking-possible", worst
-        assert "judged" in worst.words
+        assert worst.rule in {"cannot-be-judged", "pattern-changed", "argument-described"}
 
 
 def test_what_is_no_longer_demanded_is_compatible_even_if_not_understood() -> None:
     old, new = arguments(v={"not": {"const": "a"}, **TEXT}), arguments(v=TEXT)
     assert told(changes(old, new)) == {("v", "constraint-removed", "compatible")}
+
+
+def test_a_value_that_two_branches_of_a_one_of_accept_is_refused() -> None:
+    old, new = arguments(v={"enum": ["x"]}), arguments(v={"oneOf": [TEXT, {"const": "x"}]})
+    assert ("v", "enum-value-removed", "breaking") in told(changes(old, new))
 
 
 # Words
