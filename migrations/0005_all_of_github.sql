@@ -74,6 +74,7 @@ ALTER TABLE runs
     ADD COLUMN deploy_settings       jsonb,      -- the `deploy:` that holds; of the base branch for a pull request
     ADD COLUMN remark                text,       -- what happened to it after its end, for its check
     ADD COLUMN artifact_settled      boolean NOT NULL DEFAULT false,  -- kept by a deployment, or gone
+    ADD COLUMN check_reported        text,       -- the fingerprint of the check run that GitHub has
     ADD COLUMN github_deployment_id  bigint,
     ADD COLUMN deployment_reported   text;       -- the deployment status that GitHub has
 ALTER TABLE runs VALIDATE CONSTRAINT runs_kind_check, VALIDATE CONSTRAINT runs_state_check;

@@ -1,5 +1,6 @@
 """Brings a run's check run and commit status at GitHub to what its row says."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -29,8 +30,14 @@ log = structlog.get_logger(__name__)
 
 
 def bring_check(github: InstallationClient, task: Task) -> None:
-    """Create or update the check run, with less to read when GitHub finds it too much."""
+    """Create or update the check run, unless it says already what it should; with less to read when
+    GitHub finds it too much."""
     wanted = check_report(task.view)
+    # While GitHub's limits are near, a report comes back for what was held. Saying the same once
+    # more would use up the very room that it waits for.
+    fingerprint = hashlib.sha256(repr(wanted).encode()).hexdigest()
+    if fingerprint == task.check_reported:
+        return
     try:
         _put_check(github, task, wanted)
     except RequestFailed as error:
@@ -38,6 +45,7 @@ def bring_check(github: InstallationClient, task: Task) -> None:
             raise
         log.warning("GitHub finds the check run's output wrong; sending less", run=task.view.run.id)
         _put_check(github, task, minimal(wanted))
+    task.remember_check_told(fingerprint)
 
 
 def _put_check(github: InstallationClient, task: Task, wanted: CheckReport) -> None:

@@ -8,6 +8,7 @@ from pipeline.github.actions import actions
 from pipeline.github.markdown import code, fenced, fit, plain
 from pipeline.github.tool_text import full_changes, short_changes
 from pipeline.github.view import RunView, Served
+from pipeline.run_stages import StageRow
 from pipeline.stages.base import stages_of
 from registry.snippets import client_snippet
 
@@ -183,6 +184,12 @@ def _stage_rows(view: RunView) -> list[dict[str, str]]:
             rows.append({"name": stage, "mark": "", "words": "–", "took": ""})
             continue
         mark, words = _MARKS[row.state]
-        took = ((row.finished_at or view.now) - row.started_at).total_seconds()
-        rows.append({"name": stage, "mark": mark, "words": words, "took": f"{took:.1f} s"})
+        # How long a stage runs so far would be wrong a second later.
+        took = f"{_seconds(row):.1f} s" if row.finished_at else ""
+        rows.append({"name": stage, "mark": mark, "words": words, "took": took})
     return rows
+
+
+def _seconds(row: StageRow) -> float:
+    assert row.finished_at is not None
+    return (row.finished_at - row.started_at).total_seconds()

@@ -35,6 +35,7 @@ class Task:
     attempts: int
     leased_until: datetime
     check_run_id: int | None
+    check_reported: str | None
     status_reported: str | None
     deployment_id: int | None
     deployment_reported: str | None
@@ -65,6 +66,10 @@ class Task:
         """Note the check run's id."""
         self.check_run_id = check_run_id
         self._note("UPDATE runs SET check_run_id = %s WHERE id = %s", check_run_id)
+
+    def remember_check_told(self, fingerprint: str) -> None:
+        """Note what the check run says at GitHub."""
+        self._note("UPDATE runs SET check_reported = %s WHERE id = %s", fingerprint)
 
     def remember_status(self, fingerprint: str) -> None:
         """Note the commit status that GitHub has now."""
@@ -110,8 +115,8 @@ def lease(run_id: int) -> Task | None:
                        report_attempts = report_attempts + 1
                 WHERE id = %s AND reported_revision < revision AND report_due_at <= now()
                   AND {_REPORTABLE}
-                RETURNING revision, report_attempts, report_due_at, check_run_id, status_reported,
-                          github_deployment_id, deployment_reported""",
+                RETURNING revision, report_attempts, report_due_at, check_run_id, check_reported,
+                          status_reported, github_deployment_id, deployment_reported""",
             (lease_seconds(), run_id),
         ).fetchone()
         if row is None:
@@ -127,8 +132,9 @@ def lease(run_id: int) -> Task | None:
         attempts=row[1],
         leased_until=row[2],
         check_run_id=row[3],
-        status_reported=row[4],
-        deployment_id=row[5],
-        deployment_reported=row[6],
+        check_reported=row[4],
+        status_reported=row[5],
+        deployment_id=row[6],
+        deployment_reported=row[7],
         permissions=granted[0] if granted else {},
     )

@@ -1,8 +1,7 @@
 """What GitHub is told of a run is made from this: the run, and how things stand around it now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import class_row
@@ -51,7 +50,6 @@ class RunView:
     stages: Sequence[StageRow]
     log_tail: Sequence[str]
     page: str
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
     repository_page: str = ""
     pull: PullRequest | None = None
     newest: bool = True

@@ -85,7 +85,7 @@ def view(
 ) -> RunView:
     """A run with what stands around it."""
     return RunView(
-        run, REPOSITORY, stages, log, PAGE, NOW, "https://github.example/octo/weather", **around
+        run, REPOSITORY, stages, log, PAGE, "https://github.example/octo/weather", **around
     )
 
 

@@ -237,6 +237,19 @@ def test_a_part_that_always_fails_does_not_hold_up_the_next(checkout: Checkout) 
     assert len(checkout.comments(number)) == 1
 
 
+def test_what_was_held_back_is_sent_without_saying_the_rest_again(checkout: Checkout) -> None:
+    run = driven.create(_commit(checkout))
+    driven.serve(run)
+    checkout.github.fail("POST", DEPLOYMENTS, "secondary", seconds=60)
+    report(run.id)
+    assert _deployments(checkout) == []
+    driven.settle(run)
+    assert [one["states"][-1] for one in _deployments(checkout)] == ["success"]
+    asked = driven.calls(checkout)
+    assert [asked.count(f"POST {path}") for path in ("/check-runs", "/statuses/{sha}")] == [1, 1]
+    assert "PATCH /check-runs/{check_run_id}" not in asked
+
+
 def test_a_preview_that_is_closed_meanwhile_leaves_no_deployment(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
