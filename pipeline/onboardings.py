@@ -53,6 +53,17 @@ def wanted(connection: Connection, repository_id: int) -> bool:
     return known is None or known.state not in ("merged", "declined")
 
 
+def impossible_in(connection: Connection, installation_id: int) -> list[int]:
+    """Repositories of an installation that got no pull request, because GitHub refused it."""
+    rows = connection.execute(
+        """SELECT o.repository_id FROM onboardings o JOIN repositories r ON r.id = o.repository_id
+           WHERE r.installation_id = %s AND r.state = 'active' AND o.state = 'impossible'
+           ORDER BY o.repository_id""",
+        (installation_id,),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def begin(connection: Connection, repository_id: int) -> None:
     """Note that a pull request is about to be made."""
     connection.execute(

@@ -3,7 +3,7 @@
 from psycopg.types.json import Jsonb
 
 from config.database import Connection
-from pipeline import coordinates
+from pipeline import coordinates, onboardings
 from pipeline.errands import table as errands
 from pipeline.intake.outcome import UNINSTALLED, Outcome, rule
 from pipeline.triggers.kinds import (
@@ -85,7 +85,7 @@ def _what_waited(
 
 
 @rule.register
-def _grant(trigger: PermissionsGranted, connection: Connection, _delivery_id: int) -> Outcome:
+def _grant(trigger: PermissionsGranted, connection: Connection, delivery_id: int) -> Outcome:
     known = connection.execute(
         "UPDATE installations SET permissions = %s, updated_at = now() WHERE id = %s RETURNING 1",
         (Jsonb(trigger.permissions), trigger.installation),
@@ -100,7 +100,12 @@ def _grant(trigger: PermissionsGranted, connection: Connection, _delivery_id: in
            RETURNING id""",
         (trigger.installation,),
     ).fetchall()
-    return Outcome(f"permissions accepted; {len(again)} reports are made again")
+    offers = tuple(
+        errands.ask(connection, "onboarding", repository_id=one, delivery_id=delivery_id)
+        for one in onboardings.impossible_in(connection, trigger.installation)
+    )
+    reason = f"permissions accepted; {len(again)} reports are made again"
+    return Outcome(reason, errand_ids=offers)
 
 
 @rule.register

@@ -1,7 +1,7 @@
 """Writes the `mcp.yaml` of a server that was detected. What it writes is always valid."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -11,6 +11,7 @@ from pipeline.onboarding import wording
 from pipeline.onboarding.findings import Detected, Found, Variable
 
 _WIDTH = 10_000
+_MOST_OPTIONAL = 8
 
 _HEADER = """\
 # mcp.yaml: how Sigil builds, runs, checks and lists the MCP server of this repository.
@@ -133,11 +134,15 @@ def _environment(found: Detected, *, secrets: bool) -> Iterator[str]:
         yield from _commented(kept)
 
 
-def _commented(variables: Iterable[Variable]) -> Iterator[str]:
-    for one in variables:
+def _commented(variables: Sequence[Variable]) -> Iterator[str]:
+    needed = [one for one in variables if one.required]
+    optional = [one for one in variables if not one.required]
+    for one in (*needed, *optional[:_MOST_OPTIONAL]):
         words = "needed" if one.required else "optional"
         described = f", {wording.plain(one.description)}" if one.description else ""
         yield f"#   {one.name}: {words}{described}"
+    if len(optional) > _MOST_OPTIONAL:
+        yield f"#   … and {len(optional) - _MOST_OPTIONAL} more that are optional"
 
 
 def _secret(one: Variable) -> Iterator[str]:

@@ -363,6 +363,23 @@ def test_what_a_readme_shows_as_arguments_is_not_taken_over_when_it_may_be_a_sec
     assert "s3ntinel" not in str(dataclasses.asdict(detected))
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pyproject.toml": "a." * 120_000 + "b = 1\n"},
+        {"server.py": SERVER + "mcp.run(transport=x, port=y)\n" * 5_000},
+        {"index.js": 'name: "a", description: ' * 10_000, "package.json": "{}"},
+        {"smithery.yaml": "[" * 200_000},
+    ],
+    ids=["toml", "python", "javascript", "yaml"],
+)
+def test_a_text_that_would_keep_a_parser_busy_for_minutes_does_not(
+    tmp_path: Path, files: Repository
+) -> None:
+    server: Repository = {"main.py": SERVER + "mcp.run()\n"}
+    assert found(tmp_path, server | files).transport.value == Transport("stdio")
+
+
 def test_no_link_is_followed_and_no_pipe_is_opened(tmp_path: Path) -> None:
     secret = tmp_path / "secret.py"
     secret.write_text(SERVER + "mcp.run()")

@@ -15,7 +15,7 @@ from pipeline.errands.onboarding import onboard
 from pipeline.github.client import GitHubAway, GitHubRefused
 from pipeline.intake import carry_out
 from pipeline.manifest import parse
-from pipeline.triggers.kinds import Account, PullRequestChanged, RepositoryRef
+from pipeline.triggers.kinds import Account, PermissionsGranted, PullRequestChanged, RepositoryRef
 from tests.github_fixture import Checkout, api
 from tests.pipeline.onboarding import corpus
 
@@ -118,14 +118,14 @@ def test_doing_it_again_changes_nothing(dice: Checkout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "applied"),
     [
-        ("POST", "/repos/{owner}/{repo}/git/refs"),
-        ("PUT", "/repos/{owner}/{repo}/contents/{path}"),
-        ("POST", "/repos/{owner}/{repo}/pulls"),
+        ("POST", "/repos/{owner}/{repo}/git/refs", True),
+        ("PUT", "/repos/{owner}/{repo}/contents/{path}", False),
+        ("PUT", "/repos/{owner}/{repo}/contents/{path}", True),
+        ("POST", "/repos/{owner}/{repo}/pulls", True),
     ],
 )
-@pytest.mark.parametrize("applied", [True, False])
 def test_after_a_lost_answer_nothing_is_doubled(
     dice: Checkout, method: str, path: str, applied: bool
 ) -> None:
@@ -329,7 +329,10 @@ def test_a_missing_permission_is_named_when_it_stays_missing(
     assert wanted(dice)
 
     installation.permissions[permission] = "write"
-    onboard(errand(dice))
+    with transaction() as connection:
+        granted = PermissionsGranted(installation.id, installation.permissions)
+        (again,) = carry_out(connection, granted, delivery_id=2).errand_ids
+    table.work(again)
     assert settled(dice)[0] == "open"
 
 
