@@ -57,11 +57,9 @@ def create(connection: Connection, wanted: Wanted) -> Created:
     """
     _one_at_a_time(connection, wanted.repository_id)
     last = _last_attempt(connection, wanted)
-    # A second tag of one commit is another release.
-    same = last is not None and (wanted.kind != "release" or last.ref == wanted.ref)
-    if last is not None and same and not _overtaken(connection, last):
+    if last is not None and not _overtaken(connection, last):
         return Created(run=last, new=False)
-    run = _insert(connection, wanted, attempt=last.attempt + 1 if last else 1, parent=last)
+    run = _insert(connection, wanted, parent=last)
     newer = _known_newer(connection, run)
     if newer is not None:
         _end_superseded(connection, run.id, by=newer)
@@ -87,7 +85,7 @@ def skip(connection: Connection, wanted: Wanted, title: str) -> Created:
     last = _last_attempt(connection, wanted)
     if last is not None:
         return Created(run=last, new=False)
-    run = _insert(connection, wanted, attempt=1, parent=None)
+    run = _insert(connection, wanted, parent=None)
     connection.execute(
         "UPDATE runs SET state = 'skipped', finished_at = now(), title = %s WHERE id = %s",
         (title, run.id),
@@ -130,7 +128,7 @@ def roll_back(
         last.state not in FINAL or (delivery_id is not None and last.delivery_id == delivery_id)
     ):
         return Created(run=last, new=False)
-    run = _insert(connection, wanted, attempt=last.attempt + 1 if last else 1, parent=last)
+    run = _insert(connection, wanted, parent=last)
     _take_over(connection, source, run.id)
     return Created(run=run, new=True)
 
@@ -160,9 +158,12 @@ def _last_attempt(connection: Connection, wanted: Wanted) -> Run | None:
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         return cursor.execute(
             f"""SELECT {RUN_COLUMNS} FROM runs
-                WHERE repository_id = %s AND sha = %s AND kind = %s AND environment = %s
+                WHERE repository_id = %(repository_id)s AND sha = %(sha)s AND kind = %(kind)s
+                  AND environment = %(environment)s
+                  -- A second tag of one commit is another release.
+                  AND (kind <> 'release' OR ref = %(ref)s)
                 ORDER BY attempt DESC LIMIT 1""",
-            (wanted.repository_id, wanted.sha, wanted.kind, wanted.environment),
+            vars(wanted),
         ).fetchone()
 
 
@@ -171,6 +172,8 @@ def _overtaken(connection: Connection, run: Run) -> bool:
         return True
     if _is_torn_down(connection, run):
         return True
+    if run.kind == "release":
+        return False  # Its release may be published long after its tag, and many pushes later.
     row = connection.execute(
         """SELECT 1 FROM runs
            WHERE repository_id = %s AND environment = %s AND id > %s AND sha <> %s
@@ -193,20 +196,22 @@ def _is_torn_down(connection: Connection, run: Run) -> bool:
     return run.state == "succeeded" and run.kind != "check" and row is not None
 
 
-def _insert(connection: Connection, wanted: Wanted, *, attempt: int, parent: Run | None) -> Run:
+def _insert(connection: Connection, wanted: Wanted, *, parent: Run | None) -> Run:
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         run = cursor.execute(
             f"""INSERT INTO runs (repository_id, kind, environment, ref, sha, before_sha, attempt,
                                   parent_id, requested, delivery_id, pull_number, trusted, actor,
                                   target_id, deploy_settings)
                 VALUES (%(repository_id)s, %(kind)s, %(environment)s, %(ref)s, %(sha)s,
-                        %(before_sha)s, %(attempt)s, %(parent_id)s, %(requested)s,
-                        %(delivery_id)s, %(pull_number)s, %(trusted)s, %(actor)s, %(target_id)s,
-                        %(settings)s)
+                        %(before_sha)s,
+                        (SELECT coalesce(max(attempt), 0) + 1 FROM runs
+                         WHERE repository_id = %(repository_id)s AND sha = %(sha)s
+                           AND kind = %(kind)s AND environment = %(environment)s),
+                        %(parent_id)s, %(requested)s, %(delivery_id)s, %(pull_number)s,
+                        %(trusted)s, %(actor)s, %(target_id)s, %(settings)s)
                 RETURNING {RUN_COLUMNS}""",
             vars(wanted)
             | {
-                "attempt": attempt,
                 "parent_id": parent.id if parent else None,
                 "settings": Jsonb(wanted.deploy_settings) if wanted.deploy_settings else None,
             },
@@ -312,7 +317,7 @@ def rerun(
     # The ledger may process a delivery twice, when a worker dies in between.
     if delivery_id is not None and last.delivery_id == delivery_id:
         return Created(run=last, new=False)
-    again = _insert(connection, wanted, attempt=last.attempt + 1, parent=run)
+    again = _insert(connection, wanted, parent=run)
     if run.kind == "rollback":
         _take_over(connection, run.id, again.id)
     return Created(run=again, new=True)

@@ -226,7 +226,7 @@ def clear_up() -> None:
 
 
 def delete_old() -> None:
-    """Delete the deliveries and run logs that were finished long enough ago."""
+    """Delete the deliveries, errands and run logs that were finished long enough ago."""
     days, deleted = settings().retention_days, 0
     while True:
         with transaction() as connection:
@@ -236,4 +236,11 @@ def delete_old() -> None:
             break
     while tidy.delete_old_logs(limit=_RETENTION_BATCH) == _RETENTION_BATCH:
         pass
+    while _delete_old_errands(days) == _RETENTION_BATCH:
+        pass
     _log.info("old deliveries deleted", count=deleted)
+
+
+def _delete_old_errands(days: int) -> int:
+    with transaction() as connection:
+        return errands.delete_finished(connection, days=days, limit=_RETENTION_BATCH)

@@ -161,6 +161,29 @@ def test_what_was_torn_down_is_run_again_by_the_next_that_asks() -> None:
     assert (again.new, again.run.attempt) == (True, 2)
 
 
+def test_a_release_that_is_published_long_after_its_tag_does_not_bring_it_again() -> None:
+    tagged = finish(create(A, kind="release").run)
+    finish(create(B).run)
+    assert create(A, kind="release") == Created(tagged, new=False)
+
+
+def test_two_tags_of_one_commit_are_two_releases_each_with_one_run() -> None:
+    first = finish(create(A, kind="release").run, "failed")
+    second = create_tag("v2")
+    assert (second.new, second.run.attempt) == (True, 2)
+    assert not create_tag("v2").new
+    assert create(A, kind="release") == Created(first, new=False)
+    with transaction() as connection:
+        again = run_making.rerun(connection, first)
+    assert (again.new, again.run.ref, again.run.attempt) == (True, "refs/tags/v1", 3)
+
+
+def create_tag(name: str) -> Created:
+    with transaction() as connection:
+        wanted = Wanted(5, "release", "production", f"refs/tags/{name}", A)
+        return run_making.create(connection, wanted)
+
+
 def rolled_back(deployment: int, delivery: int | None = None) -> Created:
     with transaction() as connection:
         return run_making.roll_back(connection, deployment, actor="mona", delivery_id=delivery)

@@ -4,7 +4,13 @@ import pytest
 
 from config.database import transaction
 from pipeline import pull_requests, run_claims
-from pipeline.triggers import CommandGiven, InstallationChanged
+from pipeline.triggers import (
+    CommandGiven,
+    DefaultBranchChanged,
+    InstallationChanged,
+    TagPublished,
+    Trigger,
+)
 from tests.pipeline.intake.carrying import (
     OCTO,
     SHA,
@@ -13,6 +19,7 @@ from tests.pipeline.intake.carrying import (
     claimed,
     know,
     pull,
+    push,
     rows,
     run,
 )
@@ -69,6 +76,24 @@ def test_a_pull_request_of_an_uninstalled_app_is_ignored() -> None:
     carry(InstallationChanged(7, "deleted"))
     assert carry(pull(), 2).ignored
     assert rows("SELECT 1 FROM pull_requests") == []
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        push(),
+        pull(),
+        TagPublished(7, OCTO, WEATHER, "v1"),
+        CommandGiven(7, OCTO, WEATHER, 3, 77, ("retry",), "mona"),
+        DefaultBranchChanged(7, OCTO, WEATHER),
+    ],
+    ids=lambda trigger: type(trigger).__name__,
+)
+def test_an_unknown_installation_heals_from_whatever_comes_first(trigger: Trigger) -> None:
+    assert not carry(trigger).ignored
+    assert rows("SELECT id, state FROM installations") == [(7, "active")]
+    assert rows("SELECT id, owner, name FROM repositories") == [(5, "octo", "weather")]
+    assert rows("SELECT state FROM errands") == [("waiting",)]
 
 
 def test_a_command_asks_whether_the_person_may_and_names_the_comment() -> None:
