@@ -189,6 +189,7 @@ def test_a_language_that_cannot_be_built_is_named(
     assert "Dockerfile" in result.reason
 
 
+_NODE = 'import "@modelcontextprotocol/sdk/server/mcp.js";'
 SERVER = "from mcp.server import MCPServer\nmcp = MCPServer('x')\n"
 
 
@@ -368,7 +369,7 @@ def test_what_a_readme_shows_as_arguments_is_not_taken_over_when_it_may_be_a_sec
     [
         {"pyproject.toml": "a." * 120_000 + "b = 1\n"},
         {"server.py": SERVER + "mcp.run(transport=x, port=y)\n" * 5_000},
-        {"index.js": 'name: "a", description: ' * 10_000, "package.json": "{}"},
+        {"index.js": _NODE + 'name: "a", description: ' * 10_000, "package.json": "{}"},
         {"smithery.yaml": "[" * 200_000},
     ],
     ids=["toml", "python", "javascript", "yaml"],
