@@ -4,10 +4,10 @@ Source: https://docs.astral.sh/uv/concepts/projects/sync/ and the guide for imag
 """
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from pipeline import toml
 from pipeline.builders.lockfiles import Command, Recipe, UnreadableFile, present
 
 _SYNC: Command = ("uv", "sync", "--frozen", "--no-dev")
@@ -88,8 +88,8 @@ def _declared(project: dict[str, Any]) -> Recipe:
 
 def _toml(folder: Path, name: str) -> dict[str, Any] | None:
     try:
-        return tomllib.loads((folder / name).read_text())
+        return toml.loads((folder / name).read_text())
     except FileNotFoundError:
         return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (toml.TomlError, UnicodeDecodeError) as error:
         raise UnreadableFile(name, str(error)) from error

@@ -1,7 +1,6 @@
 """A Python project: pyproject.toml (also Poetry's tables), requirements.txt, or only source."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from pipeline import toml
 from pipeline.builders.dockerfile import DEFAULT_VERSIONS
 from pipeline.onboarding import python_source, wording
 from pipeline.onboarding.files import Files, text
@@ -21,7 +21,6 @@ from pipeline.onboarding.sources import sources
 
 _SDKS = {"mcp", "fastmcp", "fastapi-mcp"}
 _NEWEST_MINOR = 14
-_LONG_KEY = re.compile(r"""(?:[\w"'-]{1,60}[ \t]{0,5}\.[ \t]{0,5}){40}""")
 _HAND_WRITTEN = re.compile(r"""["']tools/list["']""")
 
 
@@ -186,12 +185,9 @@ def _evidence(files: Files, metadata: _Metadata, read: tuple[Source, ...]) -> st
 
 
 def _toml(content: str | None) -> dict[str, Any]:
-    # `tomllib` takes the square of a dotted key's length, and no real one is long.
-    if _LONG_KEY.search(content or ""):
-        return {}
     try:
-        return tomllib.loads(content or "")
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return toml.loads(content or "")
+    except toml.TomlError:
         return {}
 
 

@@ -141,3 +141,9 @@ def test_a_broken_pyproject_names_itself(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match=r"pyproject\.toml") as caught:
         python_recipe(tmp_path)
     assert "line 1" in caught.value.reason
+
+
+def test_a_key_that_would_keep_the_reader_busy_is_refused(tmp_path: Path) -> None:
+    long = ".".join(["a"] * 100_000)
+    with pytest.raises(UnreadableFile, match="40 parts"):
+        python_recipe(write_tree(tmp_path, {"pyproject.toml": f"{long} = 1\n"}))
