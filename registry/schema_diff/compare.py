@@ -13,6 +13,8 @@ from registry.schema_diff.texts import text_changes
 from registry.schema_diff.wording import answer_changes, argument_changes
 
 _STEPS = 20_000
+_CHARACTERS_A_STEP = 100
+"""Reading a schema takes time as well: about a step for so many characters."""
 
 _Words = Callable[[Iterable[Obstacle], Iterable[Obstacle]], list[Change]]
 
@@ -29,11 +31,16 @@ def answer_diff(old: Any, new: Any, budget: Budget) -> list[Change]:
 
 def _diff(old: Any, new: Any, budget: Budget, words: _Words, *, prefix: str) -> list[Change]:
     try:
+        budget.spend()
         before, after = tame(old), tame(new)
+        texts = canonical(before), canonical(after)
+        if texts[0] == texts[1]:
+            return []
+        budget.spend(sum(map(len, texts)) // _CHARACTERS_A_STEP)
     except TooBigError:
         return [] if old is new else [_unjudged(prefix, "it is too big")]
-    if canonical(before) == canonical(after):
-        return []
+    except ExhaustedError:
+        return [_unjudged(prefix, "there is too much of it")]
     found = _demands(before, after, budget, words, prefix)
     found += text_changes(before, after, prefix=prefix)
     if found:

@@ -6,7 +6,7 @@ import re
 import textwrap
 from typing import Any
 
-from registry.schema_diff.plain import TooBigError, tame, visible
+from registry.schema_diff.plain import TooBigError, canonical, tame, visible
 
 MAX_LINES = 1_000
 """Of one definition; comparing more lines would take long."""
@@ -14,7 +14,7 @@ MAX_LINES = 1_000
 MAX_UNIFIED = 8_000
 """Characters of one diff."""
 
-_MAX_CHARACTERS = 100_000
+_MAX_CHARACTERS = 40_000
 _ALL_LINES = 30_000
 _ALL_UNIFIED = 150_000
 _WIDTH = 110
@@ -29,11 +29,13 @@ class Shelf:
 
     def unified(self, old: Any, new: Any) -> str:
         """The lines of the diff of two JSON values, empty when it would be too much."""
+        if self._lines <= 0 or self._room < MAX_UNIFIED:
+            return ""
         before, after = _lines(old), _lines(new)
         if before is None or after is None:
             return ""
         self._lines -= len(before) + len(after)
-        if self._lines < 0 or self._room < MAX_UNIFIED:
+        if self._lines < 0:
             return ""
         found = list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]
         text = "\n".join(found)
@@ -49,11 +51,13 @@ def _lines(value: Any) -> list[str] | None:
     A long text is broken where it breaks itself, so that a change of one sentence shows as one.
     """
     try:
-        whole = json.dumps(tame(value), ensure_ascii=False, indent=2, sort_keys=True)
+        tamed = tame(value)
     except TooBigError:
         return None
-    if len(whole) > _MAX_CHARACTERS:
+    # Writing it readably is slow, so its length is looked at before.
+    if len(canonical(tamed)) > _MAX_CHARACTERS:
         return None
+    whole = json.dumps(tamed, ensure_ascii=False, indent=2, sort_keys=True)
     lines = [part for line in whole.split("\n") for part in _broken(line)]
     return lines if len(lines) <= MAX_LINES else None
 
