@@ -91,7 +91,13 @@ def _differences(
         else:
             kind = "added" if keyword in new else "removed"
         if keyword == "default":
-            yield Change(path, f"{prefix}default-{kind}", "warning", _default(old, new))
+            words = _default(old, new)
+            if prefix:
+                # An answer's default is nothing that anybody acts on.
+                yield Change(path, f"{prefix}default-{kind}", "text", f"{words}.")
+            else:
+                words += ": calls that leave it out may do otherwise."
+                yield Change(path, f"default-{kind}", "warning", words)
         else:
             rule = f"{prefix}{keyword}-{kind}" if keyword in ANNOTATIONS else f"{prefix}text-{kind}"
             words = f'"{visible(keyword)}" was {kind}.'
@@ -105,6 +111,6 @@ _VERBS = {"changed": "changed", "added": "is new", "removed": "is gone"}
 
 def _default(old: dict[str, Any], new: dict[str, Any]) -> str:
     before, after = (
-        shown(schema["default"]) if "default" in schema else "none" for schema in (old, new)
+        shown(schema["default"]) if "default" in schema else "not set" for schema in (old, new)
     )
-    return f"The default was {before}, it is {after} now: calls that leave it out may do otherwise."
+    return f"The default was {before}, it is {after} now"

@@ -333,6 +333,7 @@ def test_another_default_is_a_warning() -> None:
     assert (change.rule, change.severity) == ("default-changed", "warning")
     assert '"a"' in change.words
     assert '"b"' in change.words
+    assert told(answers(old, new)) == {("v", "output-default-changed", "text")}
 
 
 def test_what_is_hidden_in_a_value_is_made_visible() -> None:
