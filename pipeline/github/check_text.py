@@ -41,6 +41,7 @@ def summary(view: RunView) -> str:
     tools = verified.get("tools") or [] if published else []
     rendered = templates.get_template(_SUMMARY).render(
         lead=lead(view),
+        still=still_serves(view),
         detail=fit((view.run.error or {}).get("detail") or "", _MAX_DETAIL_BYTES),
         notices=published.get("notices") or [],
         next_step=next_step(view),
@@ -93,8 +94,6 @@ def lead(view: RunView) -> str:
     if run.remark:
         # The person's name is the only foreign part, and GitHub's rules for names are strict.
         return f"**{run.remark}.**{_serves_now(view)}"
-    if run.state == "failed" and run.kind != "check":
-        return _still_serves(view)
     if run.state == "succeeded" and run.kind == "rollback":
         return _rolled_back(view) + ("" if view.is_live else _serves_now(view))
     if run.state == "succeeded" and run.kind != "check" and not view.is_live:
@@ -120,7 +119,10 @@ def _serves_now(view: RunView) -> str:
     return f" {named(view, view.serving)} serves now at {view.serving.url}"
 
 
-def _still_serves(view: RunView) -> str:
+def still_serves(view: RunView) -> str:
+    """What a run that failed has not replaced; empty when there is nothing."""
+    if view.run.state != "failed" or view.run.kind == "check":
+        return ""
     if view.serving is None or view.serving.run_id == view.run.id:
         return ""
     return (

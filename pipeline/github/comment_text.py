@@ -3,7 +3,7 @@
 from pipeline.github.check_text import commit_link, named, next_step, snippet, templates
 from pipeline.github.checks import headline
 from pipeline.github.markdown import fit, plain
-from pipeline.github.tool_text import short_changes
+from pipeline.github.tool_text import BREAKING, short_changes
 from pipeline.github.view import RunView
 from pipeline.pull_requests import PullRequest
 
@@ -43,11 +43,19 @@ def comment_body(view: RunView, *, exists: bool, check: str = "") -> str | None:
         snippet=snippet(published),
         serving=_still_serves(view),
         next_step=next_step(view) if view.wants_approval else "",
-        changes=short_changes(view.result("verify"), limit_bytes=_MAX_CHANGES_BYTES),
+        changes=_changes(view),
         check=check,
         page=view.page,
     )
     return fit(body.strip(), MAX_BYTES)
+
+
+def _changes(view: RunView) -> str:
+    run = view.run
+    if run.state == "failed" and (run.title or "").startswith(BREAKING):
+        # The stage that found the differences has failed by them, and left them in its words.
+        return fit(str((run.error or {}).get("detail") or ""), _MAX_CHANGES_BYTES)
+    return short_changes(view.result("verify"), limit_bytes=_MAX_CHANGES_BYTES)
 
 
 def _headline(view: RunView, *, exists: bool) -> tuple[str, str] | None:

@@ -6,6 +6,9 @@ from pipeline.github.markdown import plain
 from pipeline.github.tool_changes import tool_changes_markdown
 from registry.tool_diff import ToolDiff
 
+BREAKING = "A breaking change: "
+"""How the title of a run begins that was ended because its tools break calls."""
+
 FIRST = "Nothing is live yet that its tools could be compared with."
 
 

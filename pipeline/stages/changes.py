@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from config.database import transaction
 from pipeline import pull_requests
-from pipeline.github.tool_text import changes_text, worst_change
+from pipeline.github.tool_text import BREAKING, changes_text, worst_change
 from pipeline.manifest.deploy_settings import DeploySettings
 from pipeline.runs import PRODUCTION
 from pipeline.stages.base import Result, StageError
@@ -107,7 +107,7 @@ def block_breaking(context: RunContext, comparison: Comparison | None, version: 
         return
     whose = "the base branch's " if context.run.pull_number else ""
     raise StageError(
-        f"A breaking change: {worst_change(diff)}",
+        f"{BREAKING}{worst_change(diff)}",
         f"{changes_text(comparison.model_dump(mode='json'), limit_bytes=_MAX_DIFF_BYTES)}\n\n"
         f"`deploy.breaking` of {whose}mcp.yaml is `block`. Bring back what is missing, or raise "
         f"`version` to the next major one, {_next_major(live.version or version)}, or let breaking "

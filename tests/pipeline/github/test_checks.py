@@ -143,6 +143,7 @@ def test_a_failed_deploy_says_what_still_serves(kind: Any) -> None:
     text = summary(replace(failed("No."), kind=kind), serving=BEFORE)
     assert "what served before still serves" in text
     assert "(1.3.0) at http://h:9/mcp" in text
+    assert text.startswith("No."), "the cause comes first"
 
 
 def test_a_failed_first_deploy_does_not_speak_of_one_before() -> None:

@@ -91,6 +91,14 @@ def test_hostile_words_stay_words_in_a_comment() -> None:
     assert "\n|" not in text
 
 
+def test_a_preview_that_was_blocked_shows_what_breaks() -> None:
+    run = replace(
+        failed("### 1 tool removed", run=PREVIEW), title="A breaking change: tool-removed"
+    )
+    assert "### 1 tool removed" in body(view(run, pull=PULL))
+    assert "### 1 tool removed" not in body(view(replace(run, title="No"), pull=PULL))
+
+
 def test_a_long_comment_keeps_githubs_limit() -> None:
     package = {"package": "io.github.octo/" + "p" * 70_000, "url": "http://h:1/mcp"}
     told = replace(
