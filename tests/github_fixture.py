@@ -14,6 +14,7 @@ from config.redis import redis
 from config.settings import settings
 from pipeline.github.client import client
 from sandbox.github import GitHubStandIn
+from tests.outside_evidence import assert_like_github
 from tests.repository_life import RepositoryLife
 
 
@@ -241,6 +242,7 @@ def github(
         yield stand_in
     settings.cache_clear()
     client.cache_clear()
+    assert_like_github(stand_in.traffic.text())
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import requests
 from sandbox.record import SandboxRecord
 from sandbox.stack import Stack
 from tests.github_fixture import Checkout, new_repository
+from tests.outside_evidence import assert_like_github
 from tests.polling import eventually
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -64,6 +65,10 @@ class RemoteGitHub:
     def webhooks(self, **mischief: Any) -> None:
         """Hold webhooks back, or send them in another order, as the stand-in's control says."""
         self._control("PATCH", "/webhooks", mischief)
+
+    def traffic(self) -> str:
+        """All that was said to it and by it, one exchange a line."""
+        return requests.get(f"{self.url}/_sandbox/traffic", timeout=60).text
 
     def has_sent_all(self) -> bool:
         """Whether no webhook waits to be sent; one that failed is not sent again."""
@@ -205,4 +210,8 @@ def system(
     started = System(stack, tmp_path_factory.mktemp("clones"))
     started.github.be_generous()
     yield started
-    stack.erase()
+    try:
+        traffic = started.github.traffic()
+    finally:
+        stack.erase()
+    assert_like_github(traffic)

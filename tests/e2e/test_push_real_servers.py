@@ -11,6 +11,7 @@ import requests
 from sandbox import base_images
 from sandbox.stack import Stack
 from tests.github_fixture import Checkout
+from tests.outside_evidence import assert_like_github
 from tests.polling import eventually
 from tests.servers import call, tool_names
 from tests.stack_fixture import QUICK, SAMPLES, System
@@ -46,7 +47,11 @@ def system(
     started = System(stack, tmp_path_factory.mktemp("clones"))
     started.github.be_generous()
     yield started
-    stack.erase()
+    try:
+        traffic = started.github.traffic()
+    finally:
+        stack.erase()
+    assert_like_github(traffic)
 
 
 def files(folder: Path) -> dict[str, str | bytes]:

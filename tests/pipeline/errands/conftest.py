@@ -12,6 +12,7 @@ from config.settings import settings
 from pipeline.github.client import client
 from sandbox.github import GitHubStandIn
 from tests.github_fixture import install, new_repository
+from tests.outside_evidence import assert_like_github
 from tests.pipeline.errands.desk import Desk, Person
 
 _numbers = itertools.count(1)
@@ -35,6 +36,7 @@ def hosted(tmp_path_factory: pytest.TempPathFactory, app_key: Path) -> Iterator[
         yield stand_in
     settings.cache_clear()
     client.cache_clear()
+    assert_like_github(stand_in.traffic.text())
 
 
 @pytest.fixture

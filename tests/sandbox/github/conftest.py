@@ -2,7 +2,6 @@
 description of its API and its webhooks, when that can be had.
 """
 
-import functools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,18 +10,10 @@ import pytest
 
 from sandbox import evidence
 from sandbox.github import GitHubStandIn
-from sandbox.github.conformance import RestDescription, WebhookDescription
+from sandbox.github.conformance import Difference, RestDescription, WebhookDescription
+from tests.outside_evidence import assert_like_github, descriptions
 from tests.polling import eventually
 from tests.sandbox.github.visitors import SECRET, Receiver, Tree, Visitor, app_jwt
-
-
-@functools.cache
-def descriptions() -> tuple[RestDescription, WebhookDescription]:
-    """GitHub's descriptions, fetched once."""
-    return (
-        RestDescription(evidence.fetch(evidence.REST)),
-        WebhookDescription(evidence.fetch(evidence.WEBHOOKS)),
-    )
 
 
 @pytest.fixture(scope="session")
@@ -58,15 +49,19 @@ def github(
     ) as running:
         yield running
         eventually(running.hooks.idle)
+    assert_like_github(running.traffic.text(), _of_webhooks(receiver))
+
+
+def _of_webhooks(receiver: Receiver) -> list[Difference]:
     try:
-        rest, webhooks = descriptions()
+        _, webhooks = descriptions()
     except evidence.EvidenceMissing:
-        # The tests in test_stand_in_evidence.py say so, and fail where nothing may be skipped.
-        return
-    found = rest.check_all(running.traffic.text().splitlines())
-    for one in receiver.received:
-        found += webhooks.check(one.headers, json.loads(one.body))
-    assert not found, "\n".join(str(one) for one in found)
+        return []
+    return [
+        difference
+        for one in receiver.received
+        for difference in webhooks.check(one.headers, json.loads(one.body))
+    ]
 
 
 @pytest.fixture
