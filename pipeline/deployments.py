@@ -10,7 +10,7 @@ from config.database import Connection, transaction
 from pipeline.builders.base import Artifact
 from pipeline.hosts.base import Instance
 from pipeline.run_claims import hold
-from pipeline.runs import Run
+from pipeline.runs import Run, by_whom
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def promote(
             "environment": run.environment,
             "run": run.id,
             "back": run.kind == "rollback",
-            "remark": f"Rolled back to {run.sha[:7]}" + (f" by @{run.actor}" if run.actor else ""),
+            "remark": f"Rolled back to {run.sha[:7]}{by_whom(run.actor)}",
         },
     )
     connection.execute(
@@ -144,6 +144,16 @@ def live(connection: Connection, repository_id: int, environment: str) -> Deploy
                 WHERE repository_id = %s AND environment = %s AND state = 'live'""",
             (repository_id, environment),
         ).fetchone()
+
+
+def serving_in(connection: Connection, repository_id: int) -> list[str]:
+    """The environments of a repository in which something serves."""
+    rows = connection.execute(
+        """SELECT environment FROM mcp_deployments
+           WHERE repository_id = %s AND state = 'live' ORDER BY environment""",
+        (repository_id,),
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def last_good(connection: Connection, repository_id: int, environment: str) -> Deployment | None:

@@ -154,7 +154,24 @@ def _take_over(connection: Connection, source: int, run_id: int) -> None:
     )
 
 
-def _last_attempt(connection: Connection, wanted: Wanted) -> Run | None:
+def rollback_after(connection: Connection, run: Run) -> int | None:
+    """The newest rollback in a run's environment that was asked for after that run."""
+    row = connection.execute(
+        """SELECT id FROM runs
+           WHERE repository_id = %(repository_id)s AND environment = %(environment)s
+             AND kind = 'rollback' AND id > %(id)s ORDER BY id DESC LIMIT 1""",
+        vars(run),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def latest_attempt(connection: Connection, run: Run) -> int:
+    """The newest run of the same commit, kind and environment; itself when it is that."""
+    last = _last_attempt(connection, run)
+    return last.id if last else run.id
+
+
+def _last_attempt(connection: Connection, wanted: Wanted | Run) -> Run | None:
     with connection.cursor(row_factory=class_row(Run)) as cursor:
         return cursor.execute(
             f"""SELECT {RUN_COLUMNS} FROM runs

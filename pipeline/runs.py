@@ -22,6 +22,9 @@ Kind = Literal["deploy", "release", "preview", "check", "rollback"]
 """deploy: a branch's commit. release: a tag's. preview, check: a pull request's, of which only the
 first starts a server. rollback: a deployment that served before."""
 
+OPERATOR = "operator"
+"""The `actor` of what was asked for with a command or on a page, by whoever runs this Sigil."""
+
 PRODUCTION = "production"
 """The environment whose deployments are listed, unless `deploy:` of mcp.yaml says otherwise."""
 
@@ -57,7 +60,7 @@ class Run:
     Attributes:
         trusted: False for a commit of a fork that nobody has approved: it gets no secret, and
             nothing of it is started.
-        actor: The login of the person who asked for it, when one did.
+        actor: The login of the person who asked for it, when one did, or `OPERATOR`.
         target_id: The deployment that a rollback brings back.
         deploy_settings: The `deploy:` that holds; for a pull request that of its base branch.
         remark: What happened to it after its end.
@@ -93,6 +96,13 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+def by_whom(actor: str | None) -> str:
+    """Who asked for it, as a sentence goes on: ` by @octocat`; empty when nobody did."""
+    if actor is None:
+        return ""
+    return " by the operator" if actor == OPERATOR else f" by @{actor}"
 
 
 def _columns(model: type) -> LiteralString:

@@ -1,4 +1,4 @@
-"""`flask --app webhook runs …`: runs on the command line, to cancel one or have it run again."""
+"""`flask --app webhook runs …`: runs on the command line, to cancel, repeat, or roll back."""
 
 from collections.abc import Callable
 from typing import get_args
@@ -8,14 +8,17 @@ from flask.cli import AppGroup
 from redis.exceptions import RedisError
 from rich.table import Table
 
-from pipeline import run_logs, run_making, run_stages
+from config.database import Connection
+from config.settings import settings
+from pipeline import deployments, run_logs, run_making, run_stages
 from pipeline import runs as pipeline_runs
 from pipeline.overview.paging import MAX_PAGE_SIZE, Window
-from pipeline.overview.runs import list_runs
+from pipeline.overview.runs import find_repository, list_runs
+from pipeline.runs import OPERATOR, PRODUCTION
 from webhook.commands import console, database
 from workers import queues
 
-runs = AppGroup("runs", help="Look at runs, cancel them, or have them run again.")
+runs = AppGroup("runs", help="Look at runs, cancel them, have them run again, or roll back.")
 
 
 @runs.command("list")
@@ -95,12 +98,73 @@ def retry(number: int) -> None:
         run = pipeline_runs.get(connection, number)
         if run is None:
             raise _not_found(number)
-        created = run_making.rerun(connection, run)
+        created = run_making.rerun(connection, run, actor=OPERATOR)
     if not created.new:
         raise click.ClickException(f"Run {created.run.id} of that commit has not ended yet.")
     click.echo(f"Run {created.run.id} repeats run {number}.")
     # GitHub is told that the run waits before a worker takes it and has more to tell.
     _ring(created.run.id, queues.enqueue_report, queues.enqueue_run)
+
+
+@runs.command()
+@click.argument("repository", metavar="OWNER/NAME")
+@click.option(
+    "--environment", default=PRODUCTION, show_default=True, help="Where to bring it back."
+)
+def rollback(repository: str, environment: str) -> None:
+    """Bring back what served in an environment of OWNER/NAME before what serves there now.
+
+    It is the same artifact, started again without a build. A former name will do, too.
+    """
+    with database() as connection:
+        found = _active(connection, repository)
+        if deployments.live(connection, found.id, environment) is None:
+            raise click.ClickException(_nothing_serves(connection, found, environment))
+        target = deployments.last_good(connection, found.id, environment)
+        if target is None:
+            raise click.ClickException(
+                f"There is nothing to go back to in {environment} of {found.full_name}: nothing "
+                "else has served there, or its artifact is not kept any more. Revert the commit "
+                "and push instead."
+            )
+        created = run_making.roll_back(connection, target.id, actor=OPERATOR)
+    run = created.run
+    what = f"{run.sha[:7]} in {environment} of {found.full_name}"
+    verb = "brings back" if created.new else "is already bringing back"
+    click.echo(f"Run {run.id} {verb} {what}.")
+    click.echo(f"{settings().public_url}/runs/{run.id}")
+    _ring(run.id, queues.enqueue_report, queues.enqueue_run)
+
+
+def _active(connection: Connection, name: str) -> pipeline_runs.Repository:
+    repository_id = find_repository(connection, name, private=True)
+    found = pipeline_runs.repository(connection, repository_id) if repository_id else None
+    if found is None:
+        raise click.ClickException(
+            f"There is no repository {name} here. Write it as OWNER/NAME, as "
+            "`flask --app webhook runs list` shows it; the GitHub App has to be installed on it."
+        )
+    if found.state != "active":
+        raise click.ClickException(
+            f"{found.full_name} was taken from the GitHub App: install the App on it again, then "
+            "roll back."
+        )
+    if found.archived:
+        raise click.ClickException(
+            f"{found.full_name} is archived, so nothing new runs for it. Unarchive it at GitHub, "
+            "then roll back."
+        )
+    return found
+
+
+def _nothing_serves(
+    connection: Connection, repository: pipeline_runs.Repository, environment: str
+) -> str:
+    serving = deployments.serving_in(connection, repository.id)
+    where = f"nothing serves in {environment} of {repository.full_name}"
+    if serving:
+        return f"There is nothing to roll back: {where}, only in {', '.join(serving)}."
+    return f"There is nothing to roll back: {where}. Push to it, or repeat a run, to deploy it."
 
 
 def _ring(run_id: int, *enqueue: Callable[[int], None]) -> None:

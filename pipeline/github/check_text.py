@@ -9,6 +9,7 @@ from pipeline.github.markdown import code, fenced, fit, plain
 from pipeline.github.tool_text import full_changes, short_changes
 from pipeline.github.view import RunView, Served
 from pipeline.run_stages import StageRow
+from pipeline.runs import by_whom
 from pipeline.stages.base import stages_of
 from registry.snippets import client_snippet
 
@@ -109,8 +110,7 @@ def _rolled_back(view: RunView) -> str:
     manifest = view.result("manifest").get("manifest") or {}
     here = Served(view.run.id, view.run.sha, "", manifest.get("version"))
     before = f" from {named(view, view.replaced)}" if view.replaced else ""
-    by = f" by @{view.run.actor}" if view.run.actor else ""
-    return f"**Rolled back**{before} to {named(view, here)}{by}."
+    return f"**Rolled back**{before} to {named(view, here)}{by_whom(view.run.actor)}."
 
 
 def _serves_now(view: RunView) -> str:

@@ -18,7 +18,7 @@ from pipeline.github.client import InstallationClient
 from pipeline.github.markdown import cut
 from pipeline.github.task import Task
 from pipeline.github.view import RunView, read_view
-from pipeline.runs import PRODUCTION
+from pipeline.runs import PRODUCTION, by_whom
 
 MAX_DESCRIPTION = 140
 
@@ -88,7 +88,7 @@ def _summary(view: RunView) -> str:
     if run.kind == "preview":
         return f"Preview of #{run.pull_number}"
     if run.kind == "rollback":
-        return f"Rollback to {run.sha[:7]}" + (f" by @{run.actor}" if run.actor else "")
+        return f"Rollback to {run.sha[:7]}{by_whom(run.actor)}"
     if run.kind == "release":
         return f"Release {run.ref.removeprefix('refs/tags/')}"
     return f"Deploy of {run.ref.removeprefix('refs/heads/')}"

@@ -47,7 +47,7 @@ class Run(RunRow):
     Attributes:
         error: The stored `StageError`, when it failed.
         remark: What happened to it after its end.
-        actor: The login of the person who asked for it, when one did.
+        actor: The login of the person who asked for it, when one did, or `OPERATOR`.
         pull_number: The pull request that it belongs to.
         parent_id: The run that this one repeats.
         latest_id: The newest repetition of the same target; its own id when it is that.
