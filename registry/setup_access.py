@@ -1,16 +1,14 @@
 """Who may set up the GitHub App, and which browser is on its way to GitHub and back."""
 
-import hashlib
 import hmac
-import secrets
 from dataclasses import dataclass
 from typing import Literal
 
 from config.database import Connection
 from config.sealing import KeyRing, Sealed, SealingError
 from config.settings import settings
+from registry.one_time_keys import KEY_MINUTES, generate, hashed
 
-KEY_MINUTES = 60
 JOURNEY_MINUTES = 60
 """GitHub keeps its temporary code for an hour.
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest"""
@@ -34,11 +32,6 @@ class Journey:
     used: bool
 
 
-def hashed(text: str) -> bytes:
-    """What the database keeps of a long random text."""
-    return hashlib.sha256(text.encode()).digest()
-
-
 def stance(connection: Connection) -> Stance:
     """Whether there is an App already."""
     if settings().names_app:
@@ -54,7 +47,7 @@ def new_key(connection: Connection, *, replaces: bool) -> str:
     Args:
         replaces: It also opens a setup that is closed, because there is an App.
     """
-    key = secrets.token_urlsafe(32)
+    key = generate()
     connection.execute("DELETE FROM setup_tokens WHERE expires_at < now() - interval '1 day'")
     connection.execute(
         """INSERT INTO setup_tokens (hash, replaces, expires_at)
@@ -96,7 +89,7 @@ def close(connection: Connection) -> None:
 def begin_journey(connection: Connection, *, browser: str) -> str:
     """Let the browser go to GitHub; return the random text that it has to come back with."""
     connection.execute("DELETE FROM setup_journeys WHERE expires_at < now() - interval '1 day'")
-    nonce = secrets.token_urlsafe(24)
+    nonce = generate()
     connection.execute(
         """INSERT INTO setup_journeys (hash, browser, expires_at)
            VALUES (%s, %s, now() + make_interval(mins => %s))""",

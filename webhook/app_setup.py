@@ -21,7 +21,8 @@ from pipeline.github.permissions import EVENTS, PERMISSIONS
 from pipeline.overview.arrival import read_arrival
 from pipeline.overview.paging import reading
 from registry import github_app, setup_access
-from webhook import setup_session
+from registry.one_time_keys import hashed
+from webhook import own_forms, setup_session
 from webhook.page_errors import CONTENT_SECURITY_POLICY
 from webhook.setup_session import Visitor
 
@@ -58,8 +59,8 @@ def start() -> BaseResponse:
 @blueprint.post("/key")
 def enter() -> BaseResponse:
     """Takes the setup key: typed in, or taken by the page from behind the `#` of its address."""
-    setup_session.check_site()
-    digest = setup_access.hashed(request.form.get("key", "").strip())
+    own_forms.check_site()
+    digest = hashed(request.form.get("key", "").strip())
     with transaction() as connection:
         known = setup_access.opens(connection, digest)
         stance = setup_access.stance(connection)
@@ -88,7 +89,7 @@ def create() -> BaseResponse:
         render_template(
             "pages/setup_leave.html",
             action=creation_url(wish, github, setup_session.sign_state(nonce)),
-            manifest=json.dumps(manifest(wish, return_to=setup_session.own_root())),
+            manifest=json.dumps(manifest(wish, return_to=own_forms.own_root())),
             wish=wish,
             github=github,
         )

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from config.database import Connection, transaction
+from config.settings import settings
 from pipeline import deliveries as ledger
 from pipeline.overview.deliveries import get_delivery, list_deliveries
 from pipeline.overview.paging import MAX_PAGE_SIZE, Window
+from registry.one_time_keys import KEY_MINUTES
 from workers import queues
 
 # Into a pipe or a file nothing is cut off that has a usual length.
@@ -43,6 +45,17 @@ def database() -> Iterator[Connection]:
             f"PostgreSQL does not answer ({type(error).__name__}): check DATABASE_URL, and that it "
             "runs."
         ) from None
+
+
+def echo_link(path: str, key: str, what: str) -> None:
+    """Print the address that opens a page with a key, and how it is used."""
+    click.echo(f"{settings().public_url}{path}#{key}")
+    click.echo(
+        f"It opens {what} once, within {KEY_MINUTES} minutes. Where the address is another one, "
+        f"replace the part before {path}. What stands behind # is the key, which the page asks for "
+        "when scripts do not run.",
+        err=True,
+    )
 
 
 @deliveries.command("list")

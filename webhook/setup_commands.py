@@ -4,7 +4,7 @@ import click
 
 from config.settings import SettingsError, settings
 from registry import github_app, setup_access
-from webhook.commands import database
+from webhook.commands import database, echo_link
 
 
 @click.command("setup-link")
@@ -23,13 +23,7 @@ def setup_link(replace: bool) -> None:
                 "There is a GitHub App already. --replace prints a link that replaces it."
             )
         key = setup_access.new_key(connection, replaces=replace)
-    click.echo(f"{settings().public_url}/setup#{key}")
-    click.echo(
-        f"It opens the setup once, within {setup_access.KEY_MINUTES} minutes. Where the address is "
-        "another one, replace the part before /setup. What stands behind # is the setup key, which "
-        "the page asks for when scripts do not run.",
-        err=True,
-    )
+    echo_link("/setup", key, "the setup")
 
 
 @click.command("seal-again")

@@ -14,7 +14,7 @@ from config.sealing import new_key
 from config.settings import SettingsError, load, settings
 from pipeline.github.permissions import subscriptions, wanted
 from registry import github_app
-from registry.setup_access import hashed
+from registry.one_time_keys import hashed
 from tests.hooks import encode, headers, push
 from tests.registry.test_github_app import an_app
 from webhook.app import build

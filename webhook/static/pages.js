@@ -246,7 +246,7 @@ class Log {
 
 for (const form of document.querySelectorAll("form[data-pass-on]")) form.requestSubmit();
 
-// The setup key stands behind the # of the operator's link, so that no server's log has it
+// A key stands behind the # of a printed link, so that no server's log has it
 
 function takeKey() {
   const field = document.querySelector("input[data-key]");
