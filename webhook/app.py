@@ -8,6 +8,7 @@ from pipeline.deliveries import record
 from webhook.commands import deliveries
 from webhook.doorbell import Doorbell
 from webhook.group_commit import GroupCommit
+from webhook.operator_commands import operator_link
 from webhook.pages import blueprint as pages
 from webhook.receiver import Receiver
 from webhook.recover_command import recover
@@ -29,7 +30,7 @@ def build() -> Flask:
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(pages)
     app.cli.add_command(deliveries)
-    for command in (runs, recover, setup_link, seal_again):
+    for command in (runs, recover, setup_link, seal_again, operator_link):
         app.cli.add_command(command)
     app.wsgi_app = Receiver(  # type: ignore[method-assign]
         app.wsgi_app, store=GroupCommit(record).store, ring=Doorbell().press

@@ -7,6 +7,7 @@ from flask import abort, request
 
 from config.settings import settings
 from pipeline.overview.paging import Window
+from webhook import operator_session
 
 S = TypeVar("S", bound=str)
 
@@ -14,8 +15,8 @@ _BIGGEST_ID = 2**63 - 1
 
 
 def shows_private() -> bool:
-    """Whether the pages show what belongs to private repositories."""
-    return settings().show_private
+    """Whether whoever asks is shown what belongs to private repositories."""
+    return settings().show_private or operator_session.current() is not None
 
 
 def text(name: str) -> str | None:

@@ -89,6 +89,7 @@ _WORDS = {
         "The address is wrong, or what it named has been cleaned up: finished deliveries and logs "
         "are kept for a limited time.",
     ),
+    409: ("That does not apply any more", ""),
     405: ("That is not how this page is used", "This address takes another method."),
 }
 
@@ -98,7 +99,7 @@ def _http_error(error: HTTPException) -> WerkzeugResponse:
         return error.get_response()
     code = error.code or 500
     title, text = _WORDS.get(code, (error.name, error.description or ""))
-    if code == 404 and error.description != type(error).description:
+    if code in (404, 409) and error.description != type(error).description:
         text = error.description or text  # A page's own words.
     answer = _answer(code, title, text)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:

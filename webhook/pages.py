@@ -1,8 +1,9 @@
-"""The pages for people, and the answers for tools that watch them: one blueprint, read-only.
+"""The pages for people, and the answers for tools that watch them: one blueprint.
 
 Every page works without JavaScript, and with PostgreSQL or Redis away it says so instead of
 failing. No sign-in yet: what is shown is public to whoever reaches the web process, so private
-repositories are left out unless SIGIL_SHOW_PRIVATE says that nobody else reaches it.
+repositories are left out and nothing can be changed, unless the operator has opened a session at
+`/operator`; SIGIL_SHOW_PRIVATE says that nobody else reaches it.
 """
 
 import functools
@@ -21,7 +22,17 @@ from pipeline.overview.runs import list_runs
 from pipeline.overview.servers import list_live
 from pipeline.overview.totals import Totals, read_totals
 from registry.snippets import client_snippet
-from webhook import app_setup, delivery_pages, page_errors, run_pages, server_pages, views
+from webhook import (
+    app_setup,
+    delivery_pages,
+    operator_actions,
+    operator_pages,
+    operator_session,
+    page_errors,
+    run_pages,
+    server_pages,
+    views,
+)
 from webhook.metrics import scrape
 from webhook.page_arguments import shows_private
 from webhook.parts import Doorbell, Part, read_doorbell, read_holds, read_host
@@ -42,6 +53,8 @@ blueprint.register_blueprint(run_pages.blueprint)
 blueprint.register_blueprint(delivery_pages.blueprint)
 blueprint.register_blueprint(server_pages.blueprint)
 blueprint.register_blueprint(app_setup.blueprint)
+blueprint.register_blueprint(operator_pages.blueprint)
+blueprint.register_blueprint(operator_actions.blueprint)
 page_errors.install(blueprint)
 
 for _filter in (
@@ -65,6 +78,7 @@ for _global in (
 ):
     blueprint.add_app_template_global(_global)
 blueprint.add_app_template_global(shows_private)
+blueprint.add_app_template_global(operator_session.current, "operator")
 blueprint.add_app_template_global(views.STATE_WORDS, "state_words")  # type: ignore[arg-type]
 
 

@@ -28,6 +28,7 @@ from pipeline.overview.runs import (
 from pipeline.overview.servers import Deployment, ToolRow, get_deployment
 from pipeline.run_stages import StageRow
 from pipeline.stages.base import STAGES
+from webhook.operator_actions import Offer, offers
 from webhook.page_arguments import choice, row_id, shows_private, text, window
 from webhook.views import iso, took
 
@@ -59,6 +60,7 @@ class RunView:
     Attributes:
         changes: Markdown: what changed in the tools against what was live.
         package: The name of what serves, when it is not listed too.
+        offers: The operator's buttons.
     """
 
     run: Run
@@ -68,6 +70,7 @@ class RunView:
     notices: tuple[str, ...]
     changes: str
     package: str | None
+    offers: tuple[Offer, ...]
 
     @property
     def version(self) -> str:
@@ -77,6 +80,7 @@ class RunView:
             (run.state, run.title, run.stop_requested, run.retries, run.remark),
             [(stage.name, stage.state) for stage in self.stages],
             self.deployment and self.deployment.state,
+            self.offers,
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -217,7 +221,8 @@ def _whole_log(run_id: int) -> Iterator[str]:
 # The same whether there is no such run or it may not be seen: the answer must not tell which.
 _UNKNOWN = (
     "There is no such run here. Runs of private repositories are shown only in their check run at "
-    "GitHub, unless SIGIL_SHOW_PRIVATE is set: these pages have no sign-in."
+    "GitHub, unless SIGIL_SHOW_PRIVATE is set, and to the operator, for whom "
+    "`flask --app webhook operator-link` prints a link."
 )
 
 
@@ -245,6 +250,7 @@ def _read(connection: Connection, run_id: int) -> RunView:
         notices=tuple(_result(begun, "publish").get("notices", ())),
         changes=_in_words(short_changes(_result(begun, "verify"), limit_bytes=_MAX_CHANGES_BYTES)),
         package=_result(begun, "publish").get("package"),
+        offers=offers(connection, run_id),
     )
 
 

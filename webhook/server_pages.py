@@ -18,6 +18,7 @@ from pipeline.overview.servers import (
     list_versions,
 )
 from registry.packages import current_name
+from webhook.operator_actions import rollbacks
 from webhook.page_arguments import shows_private, text
 
 blueprint = Blueprint("servers", __name__)
@@ -55,6 +56,7 @@ def show(owner: str, name: str) -> str | BaseResponse:
         if chosen is None and not live and versions:
             chosen = versions[0]
         tools = _tools(connection, chosen, live)
+        back = rollbacks(connection, [server.run_id for server in live])
     return render_template(
         "pages/server.html",
         package=package,
@@ -62,6 +64,7 @@ def show(owner: str, name: str) -> str | BaseResponse:
         versions=versions,
         chosen=chosen,
         tools=tools,
+        back=back,
     )
 
 
