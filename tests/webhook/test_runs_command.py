@@ -9,18 +9,23 @@ from redis import Redis
 from rq import Queue
 
 from config.database import transaction
+from pipeline import run_stages
 from pipeline import runs as pipeline_runs
 from sandbox.embedded import EmbeddedRedis
 from tests import seed
+from tests.webhook.served import serve
 from webhook.app import build
 from workers import queues
 
 OTHER = seed.sha(7)
 
 
+WEATHER = seed.Seeded(workspace_id=1, installation_id=1, repository_id=1)
+
+
 @pytest.fixture
 def command(database_url: str, redis_url: str, webhook_secret: str) -> FlaskCliRunner:
-    seed.repository()
+    assert seed.repository().repository_id == WEATHER.repository_id
     return build().test_cli_runner()
 
 
@@ -112,6 +117,7 @@ def test_a_retried_run_is_a_further_attempt_that_is_reported_and_queued(
     new = read(job[1][0])
     assert (report, job) == (("workers.jobs.report", (new.id,)), ("workers.jobs.run", (new.id,)))
     assert (new.state, new.sha, new.attempt, new.parent_id) == ("queued", seed.SHA, 2, run)
+    assert new.actor == pipeline_runs.OPERATOR
     assert f"Run {new.id} repeats run {run}" in retried.stdout
 
 
@@ -143,3 +149,72 @@ def test_redis_away_a_retried_run_waits_for_the_sweep(
     assert retried.exit_code == 0
     assert "sweep" in retried.stderr
     assert "repeats" in retried.stdout
+
+
+def test_a_rollback_brings_back_what_served_before(command: FlaskCliRunner, redis_url: str) -> None:
+    serve(WEATHER, 1, version="1.0.0", state="replaced")
+    serve(WEATHER, 2, version="1.1.0", state="live")
+    done = runs(command, "rollback", "Octo/Weather")
+    assert done.exit_code == 0, done.stderr
+    (job,) = queued(redis_url, queues.RUNS)
+    back = read(job[1][0])
+    assert queued(redis_url, queues.REPORTS) == [("workers.jobs.report", (back.id,))]
+    assert (back.kind, back.state, back.environment) == ("rollback", "queued", "production")
+    assert (back.sha, back.actor) == (seed.sha(1), pipeline_runs.OPERATOR)
+    with transaction() as connection:
+        taken = run_stages.of_run(connection, back.id)
+    assert [row.stage for row in taken] == ["source", "manifest", "build"]
+    said, address = done.stdout.splitlines()
+    assert said == f"Run {back.id} brings back 0000000 in production of octo/weather."
+    assert address == f"http://127.0.0.1:8080/runs/{back.id}"
+
+
+def test_a_rollback_that_is_under_way_is_its_own_answer(command: FlaskCliRunner) -> None:
+    serve(WEATHER, 1, version="1.0.0", state="replaced")
+    serve(WEATHER, 2, version="1.1.0", state="live")
+    first, second = (runs(command, "rollback", "octo/weather") for _ in range(2))
+    assert second.exit_code == 0
+    assert "is already bringing back" in second.stdout
+    assert first.stdout.splitlines()[1] == second.stdout.splitlines()[1]
+
+
+def test_a_rollback_finds_the_environment_and_a_former_name(command: FlaskCliRunner) -> None:
+    serve(WEATHER, 1, version="1.0.0", state="replaced", environment="staging")
+    serve(WEATHER, 2, version="1.1.0", state="live", environment="staging")
+    with transaction() as connection:
+        connection.execute(
+            "INSERT INTO former_names (full_name, repository_id) VALUES ('octo/sunshine', 1)"
+        )
+    done = runs(command, "rollback", "octo/sunshine", "--environment", "staging")
+    assert done.exit_code == 0, done.stderr
+    assert "in staging of octo/weather" in done.stdout
+    missing = runs(command, "rollback", "octo/weather")
+    assert missing.exit_code == 1
+    assert "nothing serves in production of octo/weather, only in staging" in missing.stderr
+
+
+def test_a_rollback_that_is_not_possible_says_what_is(command: FlaskCliRunner) -> None:
+    def refused(name: str = "octo/weather") -> str:
+        done = runs(command, "rollback", name)
+        assert (done.exit_code, done.stdout) == (1, "")
+        return done.stderr
+
+    assert "There is no repository octo/other here" in refused("octo/other")
+    assert "runs list" in refused("no name at all")
+    assert "Push to it, or repeat a run" in refused()
+    serve(WEATHER, 1, version="1.0.0", state="live")
+    assert "nothing else has served there" in refused()
+    assert "Revert the commit" in refused()
+    for column, words in (("archived = true", "is archived"), ("state = 'removed'", "install the")):
+        with transaction() as connection:
+            connection.execute(f"UPDATE repositories SET {column}")
+        assert words in refused()
+    with transaction() as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+
+
+def test_the_help_tells_what_a_rollback_is(command: FlaskCliRunner) -> None:
+    said = runs(command, "rollback", "--help").stdout
+    assert "OWNER/NAME" in said
+    assert "--environment" in said
+    assert "without a build" in said
