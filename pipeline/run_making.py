@@ -204,10 +204,13 @@ def _is_torn_down(connection: Connection, run: Run) -> bool:
     """Whether what served was taken away since, and nothing serves in its place: the pull request
     was closed, or the App lost the repository, and it is back."""
     row = connection.execute(
-        """SELECT 1 FROM mcp_deployments
+        """SELECT 1 FROM mcp_deployments AS stopped
            WHERE repository_id = %(repository_id)s AND environment = %(environment)s
-             AND live_at IS NOT NULL
-           HAVING bool_or(state = 'stopped') AND NOT bool_or(state = 'live')""",
+             AND state = 'stopped' AND live_at IS NOT NULL
+             AND NOT EXISTS (SELECT FROM mcp_deployments AS live
+                             WHERE live.repository_id = stopped.repository_id
+                               AND live.environment = stopped.environment
+                               AND live.state = 'live') LIMIT 1""",
         vars(run),
     ).fetchone()
     return run.state == "succeeded" and run.kind != "check" and row is not None

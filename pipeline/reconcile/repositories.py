@@ -13,6 +13,9 @@ from pipeline.github import reading
 from pipeline.github.client import GitHubRefused, InstallationClient, speaking
 from pipeline.manifest.deploying import DeploySettings
 
+_NEWEST = 200
+"""So many runs of a repository tell which branches it uses."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -75,21 +78,16 @@ def _note(repository_id: int) -> None:
 
 
 def _tracked(connection: Connection, repository: runs.Repository) -> list[str]:
-    """The default branch, those that the newest settings name, and those that had runs."""
-    row = connection.execute(
-        """SELECT deploy_settings FROM runs
-           WHERE repository_id = %s AND kind = 'deploy' AND deploy_settings IS NOT NULL
-           ORDER BY id DESC LIMIT 1""",
-        (repository.id,),
-    ).fetchone()
-    settings = DeploySettings.from_json(row[0] if row else None)
-    named = [rule.branch for rule in settings.push or () if not set("*?[") & set(rule.branch)]
-    pushed = connection.execute(
-        """SELECT DISTINCT ref FROM runs WHERE repository_id = %s AND kind = 'deploy'
-             AND created_at > now() - interval '30 days'""",
-        (repository.id,),
+    """The default branch, those that the newest settings name, and those that had runs lately."""
+    rows = connection.execute(
+        """SELECT ref, deploy_settings FROM (
+               SELECT * FROM runs WHERE repository_id = %s ORDER BY id DESC LIMIT %s) AS newest
+           WHERE kind = 'deploy' AND created_at > now() - interval '30 days' ORDER BY id DESC""",
+        (repository.id, _NEWEST),
     ).fetchall()
-    ran = [row[0].removeprefix("refs/heads/") for row in pushed]
+    settings = DeploySettings.from_json(next((row[1] for row in rows if row[1]), None))
+    named = [rule.branch for rule in settings.push or () if not set("*?[") & set(rule.branch)]
+    ran = [row[0].removeprefix("refs/heads/") for row in rows]
     return list(dict.fromkeys([repository.default_branch, *named, *ran]))
 
 
@@ -174,7 +172,8 @@ def _ask_for_tags(
         if published_at is None and not name.startswith("v"):
             continue
         row = connection.execute(
-            """SELECT NOT EXISTS (SELECT FROM runs WHERE repository_id = r.id AND ref = %(ref)s)
+            """SELECT NOT EXISTS (SELECT FROM runs WHERE repository_id = r.id AND ref = %(ref)s
+                                    AND kind = 'release')
                   AND NOT EXISTS (SELECT FROM errands WHERE repository_id = r.id
                                     AND kind = 'tag' AND subject = %(ref)s AND state <> 'failed')
                   AND (coalesce(%(published)s::timestamptz > r.created_at, false)
