@@ -6,6 +6,11 @@ from config.database import transaction
 from tests import seed
 
 
+def sha(number: int) -> str:
+    """A commit whose first digits tell it from others; for 1 to 9."""
+    return str(number) * 40
+
+
 def serve(
     seeded: seed.Seeded,
     number: int,
@@ -15,12 +20,12 @@ def serve(
     environment: str = "production",
     published: seed.Published | None = None,
 ) -> int:
-    """A deployment of commit `number` that is `live` or was `replaced`; returns its run's id. A
-    greater number became live later."""
+    """A deployment of the commit `sha(number)` that is `live` or was `replaced`; returns its run's
+    id. A greater number became live later."""
     run = seed.run(
         seeded.repository_id,
         state="succeeded",
-        commit=seed.sha(number),
+        commit=sha(number),
         environment=environment,
         title=f"{version} is live",
     )

@@ -17,7 +17,7 @@ from config.settings import settings
 from pipeline import runs
 from sandbox.embedded import EmbeddedRedis
 from tests import seed
-from tests.webhook.served import serve
+from tests.webhook.served import serve, sha
 from webhook import signing
 from webhook.app import build
 from webhook.operator_session import COOKIE
@@ -338,12 +338,12 @@ def test_what_serves_is_rolled_back_once(operator: FlaskClient, redis_url: str) 
     serve(weather, 1, version="1.0.0", state="replaced")
     live = serve(weather, 2, version="1.1.0", state="live")
     page = f"/runs/{live}"
-    assert "Roll back to 0000000, version 1.0.0" in operator.get(page).text
+    assert "Roll back to 1111111, version 1.0.0" in operator.get(page).text
     rollback = button(operator, page, "rollback")
     back = shown_run(rollback.press(operator))
     assert shown_run(rollback.press(operator)) == back
     made = read(back)
-    assert (made.kind, made.sha, made.actor) == ("rollback", seed.sha(1), runs.OPERATOR)
+    assert (made.kind, made.sha, made.actor) == ("rollback", sha(1), runs.OPERATOR)
     assert queued(redis_url, queues.RUNS) == [(back,)]
     # Once it serves, a late press leads to it, and does not go back one further.
     with transaction() as connection:
@@ -383,10 +383,10 @@ def test_the_servers_page_rolls_each_environment_back(operator: FlaskClient) -> 
             published=package,
         )
     page = operator.get("/servers/octo/weather").text
-    assert page.count("Roll back to 0000000, version") == 2
-    assert "version 3.0.0" in page
+    assert "Roll back to 1111111, version 1.0.0" in page
+    assert "Roll back to 3333333, version 3.0.0" in page
     back = shown_run(button(operator, "/servers/octo/weather", "rollback").press(operator))
-    assert (read(back).environment, read(back).sha) == ("production", seed.sha(1))
+    assert (read(back).environment, read(back).sha) == ("production", sha(1))
     assert buttons(operator.application.test_client(), "/servers/octo/weather") == []
 
 

@@ -13,7 +13,7 @@ from pipeline import run_stages
 from pipeline import runs as pipeline_runs
 from sandbox.embedded import EmbeddedRedis
 from tests import seed
-from tests.webhook.served import serve
+from tests.webhook.served import serve, sha
 from webhook.app import build
 from workers import queues
 
@@ -160,12 +160,12 @@ def test_a_rollback_brings_back_what_served_before(command: FlaskCliRunner, redi
     back = read(job[1][0])
     assert queued(redis_url, queues.REPORTS) == [("workers.jobs.report", (back.id,))]
     assert (back.kind, back.state, back.environment) == ("rollback", "queued", "production")
-    assert (back.sha, back.actor) == (seed.sha(1), pipeline_runs.OPERATOR)
+    assert (back.sha, back.actor) == (sha(1), pipeline_runs.OPERATOR)
     with transaction() as connection:
         taken = run_stages.of_run(connection, back.id)
     assert [row.stage for row in taken] == ["source", "manifest", "build"]
     said, address = done.stdout.splitlines()
-    assert said == f"Run {back.id} brings back 0000000 in production of octo/weather."
+    assert said == f"Run {back.id} brings back 1111111 in production of octo/weather."
     assert address == f"http://127.0.0.1:8080/runs/{back.id}"
 
 
