@@ -48,25 +48,33 @@ def stop_unwanted_servers() -> list[str]:
 
 
 def discard_old_artifacts() -> int:
-    """Remove what was built for deployments that are too old to go back to; return how many."""
+    """Remove what was built for deployments that are too old to go back to, or of a pull request
+    that is over; return how many. What another deployment still needs stays."""
     builder = choose_builder(settings())
     with transaction() as connection:
         rows = connection.execute(
-            """SELECT id, artifact FROM (
-                   SELECT id, artifact, state, row_number() OVER (
-                       PARTITION BY repository_id, environment ORDER BY id DESC) AS age
-                   FROM mcp_deployments WHERE state <> 'live' AND host = %s AND NOT discarded) old
-               WHERE age > %s AND state <> 'candidate'
-                 AND NOT EXISTS (SELECT 1 FROM mcp_deployments kept
-                                 WHERE kept.artifact = old.artifact
-                                   AND kept.state IN ('candidate', 'live'))""",
-            (choose_host(settings()).name, KEPT_ARTIFACTS),
+            _NOT_KEPT, {"host": choose_host(settings()).name, "kept": KEPT_ARTIFACTS}
         ).fetchall()
     for deployment_id, artifact in rows:
         builder.discard(Artifact.model_validate(artifact))
         with transaction() as connection:
             deployments.discarded(connection, deployment_id)
     return len(rows)
+
+
+_NOT_KEPT = """
+    WITH known AS (
+        SELECT d.id, d.artifact, d.state IN ('live', 'candidate')
+               OR (d.age <= %(kept)s AND p.retired_at IS NULL) AS kept
+        FROM (SELECT id, run_id, artifact, state, row_number() OVER (
+                         PARTITION BY repository_id, environment, state = 'live'
+                         ORDER BY id DESC) AS age
+              FROM mcp_deployments WHERE host = %(host)s AND NOT discarded) d
+        JOIN runs r ON r.id = d.run_id
+        LEFT JOIN pull_requests p
+          ON p.repository_id = r.repository_id AND p.number = r.pull_number)
+    SELECT id, artifact FROM known
+    WHERE NOT kept AND artifact NOT IN (SELECT artifact FROM known WHERE kept)"""
 
 
 def settle_artifacts(*, limit: int = 100) -> int:

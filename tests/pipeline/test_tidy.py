@@ -47,14 +47,16 @@ def start(host: ProcessHost, name: str, tmp_path: Path) -> str:
 
 
 def deployed(run_id: int, name: str, state: str, *, reference: str = "x") -> None:
+    """A deployment in its run's environment."""
     with transaction() as connection:
         connection.execute(
             """INSERT INTO mcp_deployments
                  (repository_id, run_id, environment, host, host_id, url, artifact, state)
-               VALUES (1, %s, 'production', 'process', %s, '',
-                       jsonb_build_object('kind', 'folder', 'reference', %s::text,
-                                          'digest', 'sha256:1'), %s)""",
-            (run_id, name, reference, state),
+               SELECT 1, id, environment, 'process', %s, '',
+                      jsonb_build_object('kind', 'folder', 'reference', %s::text,
+                                         'digest', 'sha256:1'), %s
+               FROM runs WHERE id = %s""",
+            (name, reference, state, run_id),
         )
 
 
@@ -96,6 +98,37 @@ def test_the_last_artifacts_are_kept_to_go_back_to(tmp_path: Path) -> None:
     assert tidy.discard_old_artifacts() == 2
     assert [folder.exists() for folder in folders] == [True, False, False, True, True, True]
     assert tidy.discard_old_artifacts() == 0
+
+
+def test_what_was_built_for_a_pull_request_goes_with_it_unless_it_serves(tmp_path: Path) -> None:
+    seed.repository()
+    kept = {}
+    for number, state in enumerate(["closed", "open"]):
+        with transaction() as connection:
+            connection.execute(
+                """INSERT INTO pull_requests (repository_id, number, head_sha, head_ref, fork,
+                                              base_ref, author, state, retired_at)
+                   VALUES (1, %s, %s, 'feature', false, 'main', 'someone', %s,
+                           CASE WHEN %s = 'closed' THEN now() END)""",
+                (number, seed.SHA, state, state),
+            )
+        for use in ("previewed", "released"):
+            folder = tmp_path / "builds" / f"run-{number}-{use}"
+            folder.mkdir(parents=True)
+            kept[state, use] = folder
+            preview = seed.run(
+                state="succeeded",
+                kind="preview",
+                environment=f"preview/pr-{number}",
+                pull_number=number,
+                commit=seed.sha(len(kept)),
+            )
+            deployed(preview, f"preview-{len(kept)}", "stopped", reference=str(folder))
+        # Whoever merged it released what the pull request had built; it was replaced since.
+        released = seed.run(state="succeeded", kind="release", commit=seed.sha(len(kept)))
+        deployed(released, f"release-{number}", "replaced", reference=str(folder))
+    assert tidy.discard_old_artifacts() == 1
+    assert [use for use, folder in kept.items() if not folder.exists()] == [("closed", "previewed")]
 
 
 def test_folders_of_ended_runs_go_and_those_in_use_stay(tmp_path: Path) -> None:
