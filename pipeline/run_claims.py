@@ -57,6 +57,8 @@ def claim(run_id: int) -> Run | None:
                           SELECT 1 FROM runs AS same
                           WHERE same.repository_id = runs.repository_id AND same.sha = runs.sha
                             AND same.state = 'running' AND same.id <> runs.id
+                            -- What a stranger's check builds is not taken up by others.
+                            AND (same.trusted OR NOT runs.trusted)
                             AND NOT EXISTS (
                                 SELECT 1 FROM run_stages AS build
                                 WHERE build.run_id = same.id AND build.stage = 'build'

@@ -37,6 +37,9 @@ class BuildInput:
         source_url: The repository's web page, for the OCI label.
         output: A folder that is this build's own, for folder artifacts; may hold the leftovers of
             a build that was killed.
+        trusted: False for a fork's commit that nobody approved: it leaves nothing behind that
+            another build takes up.
+        fresh: Whether to take nothing up that an earlier build of the same files has left.
     """
 
     tree: Path
@@ -45,6 +48,8 @@ class BuildInput:
     sha: str
     source_url: str
     output: Path
+    trusted: bool = True
+    fresh: bool = False
 
 
 class Builder(Protocol):

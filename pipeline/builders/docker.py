@@ -71,7 +71,7 @@ class _Build:
         self._stop = stop
         self._folder = source_folder(request)
         self._deadline = time.monotonic() + settings().build_timeout
-        self.tag = image_tag(request.repository, request.sha)
+        self.tag = image_tag(request.repository, request.sha, trusted=request.trusted)
 
     def own_dockerfile(self) -> str:
         """Build the repository's Dockerfile as it is."""
@@ -139,11 +139,17 @@ class _Build:
         dockerfile = render_bridge(runtime, base=base)
         name = hashlib.sha256(base.encode()).hexdigest()[:12]
         tag = f"sigil-bridge-{runtime}:{name}"
-        self._run(folder, dockerfile=dockerfile, path=DOCKERFILE, tag=tag)
+        self._run(folder, dockerfile=dockerfile, path=DOCKERFILE, tag=tag, fresh=False)
         return tag
 
     def _run(
-        self, folder: Path, *, dockerfile: str | None, path: str, tag: str | None = None
+        self,
+        folder: Path,
+        *,
+        dockerfile: str | None,
+        path: str,
+        tag: str | None = None,
+        fresh: bool | None = None,
     ) -> str:
         titles: Sequence[str | None] = step_titles(dockerfile) if dockerfile else ()
         current = settings()
@@ -155,6 +161,7 @@ class _Build:
                 # In a Dockerfile of ours they are an instruction: given here, each would be a step.
                 labels={} if dockerfile else labels(self._request),
                 titles=titles,
+                fresh=self._request.fresh if fresh is None else fresh,
             ),
             Limits(
                 deadline=self._deadline,
@@ -199,15 +206,16 @@ def labels(request: BuildInput) -> dict[str, str]:
     }
 
 
-def image_tag(repository: str, sha: str) -> str:
+def image_tag(repository: str, sha: str, *, trusted: bool = True) -> str:
     """The image's name and tag for a commit: always the same, and legal for any repository.
 
     An image's name has rules of its own, so a repository's name that breaks them is folded, and
-    told apart from others by a part of its hash.
+    told apart from others by a part of its hash. What a stranger's commit gives never takes the tag
+    of what was built of the same commit later.
     """
     folded = "/".join(
         re.sub(r"[^a-z0-9]+", "-", part).strip("-") or "x" for part in repository.lower().split("/")
     )
     if folded != repository.lower():
         folded += "-" + hashlib.sha256(repository.lower().encode()).hexdigest()[:8]
-    return f"sigil/{folded}:{sha}"
+    return f"sigil/{folded}:{sha}{'' if trusted else '-unapproved'}"

@@ -55,6 +55,7 @@ class EngineBuild:
         tag: Name and tag of the image.
         labels: Labels of the image.
         titles: A title for each step, where there is one.
+        fresh: Whether to do every step anew, also one that is in the engine's cache.
     """
 
     context: IO[bytes]
@@ -62,6 +63,7 @@ class EngineBuild:
     tag: str
     labels: Mapping[str, str] = field(default_factory=dict)
     titles: Sequence[str | None] = ()
+    fresh: bool = False
 
 
 def run_build(build: EngineBuild, limits: Limits, *, log: Log, stop: Stop) -> str:
@@ -104,6 +106,7 @@ def _post(build: EngineBuild, limits: Limits) -> requests.Response:
         "t": build.tag,
         "dockerfile": build.dockerfile,
         "labels": json.dumps(dict(build.labels)),
+        "nocache": int(build.fresh),
         "rm": 1,
         "forcerm": 1,
         "memory": limits.memory,

@@ -95,6 +95,7 @@ class _Build:
         self, request: BuildInput, folder: Folder, source: Path, log: Log, stop: Stop
     ) -> None:
         self._manifest = request.manifest
+        self._trusted = request.trusted
         self._folder = folder
         self._source = source
         self._log = log
@@ -193,7 +194,7 @@ class _Build:
     def _step(self, command: Command, title: str) -> None:
         Commands(
             folder=self._folder.app,
-            environment=_environment(self._folder),
+            environment=_environment(self._folder, trusted=self._trusted),
             mark=str(self._folder.root),
             deadline=self._deadline,
             seconds=settings().build_timeout,
@@ -215,9 +216,10 @@ class _Build:
         return program
 
 
-def _environment(folder: Folder) -> dict[str, str]:
-    """The environment of a build's commands. Downloads are kept between builds."""
-    cache = settings().var / "cache"
+def _environment(folder: Folder, *, trusted: bool) -> dict[str, str]:
+    """The environment of a build's commands. Downloads are kept between builds, but not those of
+    strangers, who could put something else into the cache than what it says."""
+    cache = settings().var / "cache" if trusted else folder.root / "cache"
     changes = {"UV_CACHE_DIR": str(cache / "uv"), "npm_config_cache": str(cache / "npm")}
     changes |= {"UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(folder.venv)}
     changes |= {"UV_PROJECT_ENVIRONMENT": str(folder.venv), "CI": "true"}

@@ -37,16 +37,32 @@ def build(context: RunContext) -> BuildResult:
         sha=run.sha,
         source_url=f"{settings().github_url}/{repository.full_name}",
         output=context.output,
+        trusted=run.trusted,
+        fresh=run.trusted and _was_unapproved(context),
     )
     artifact = context.builder.build(request, log=context.log, stop=context.stop)
     context.log(f"built {artifact.reference} {artifact.digest}")
     return BuildResult(artifact=artifact)
 
 
+def _was_unapproved(context: RunContext) -> bool:
+    """Whether the commit may have been built before anybody approved it: a part of that build may
+    be in the builder's cache."""
+    with transaction() as connection:
+        row = connection.execute(
+            "SELECT 1 FROM runs WHERE repository_id = %s AND sha = %s AND NOT trusted LIMIT 1",
+            (context.repository.id, context.run.sha),
+        ).fetchone()
+    return row is not None
+
+
 def _built_before(context: RunContext, manifest: ManifestResult) -> BuildResult | None:
     """A commit is built once: a release, and the preview of a commit that was pushed as well, are
     what was built already, not something like it. A re-run of anything else builds anew, so that it
-    can mend a build that went wrong."""
+    can mend a build that went wrong.
+
+    What was built of a fork's commit before anybody approved it serves only another check: its
+    author chose the moment, and so what a download of the build was at that moment."""
     if context.run.requested and context.run.kind != "release":
         return None
     with transaction() as connection:
@@ -62,6 +78,7 @@ def _built_before(context: RunContext, manifest: ManifestResult) -> BuildResult 
                  AND coalesce(deployment.state, 'live') <> 'failed'
                  AND coalesce(deployment.host, %(host)s) = %(host)s
                  AND (%(kind)s <> 'release' OR runs.state = 'succeeded')
+                 AND (runs.trusted OR NOT %(trusted)s)
                -- What has served already goes before what was only built.
                ORDER BY deployment.live_at IS NULL, build.run_id DESC LIMIT 1""",
             {
@@ -71,6 +88,7 @@ def _built_before(context: RunContext, manifest: ManifestResult) -> BuildResult 
                 "manifest": Jsonb(manifest.manifest),
                 "host": context.host.name,
                 "kind": context.run.kind,
+                "trusted": context.run.trusted,
             },
         ).fetchone()
     if row is None:

@@ -128,6 +128,15 @@ def test_a_run_waits_while_another_builds_the_same_commit_and_takes_it_then() ->
     assert run_claims.claim(preview.id) is not None
 
 
+def test_nobody_waits_for_the_build_of_a_stranger() -> None:
+    """It is not taken up, and whoever proposes the commit could hold up its deployment."""
+    checked = claim(create(A, kind="check", trusted=False).run)
+    other = create(A, kind="check", trusted=False, pull_number=4).run
+    assert run_claims.claim(create(A).run.id) is not None
+    assert run_claims.claim(other.id) is None
+    run_claims.finish(checked, "succeeded", title="over")
+
+
 def test_a_build_that_fails_lets_the_other_try() -> None:
     building = claim(create(A).run)
     preview = create(A, kind="preview").run

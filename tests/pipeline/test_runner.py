@@ -331,13 +331,13 @@ def drive_again(run: Run) -> Run:
     return drive(run)
 
 
-def queue_for_pull(sha: str, kind: runs.Kind, *, trusted: bool = True) -> Run:
+def queue_for_pull(sha: str, kind: runs.Kind, *, trusted: bool = True, number: int = 3) -> Run:
     with transaction() as connection:
         row = connection.execute("SELECT id FROM repositories").fetchone()
         assert row is not None
         wanted = run_making.Wanted(
-            *(row[0], kind, "preview/pr-3", "refs/pull/3/head", sha),
-            pull_number=3,
+            *(row[0], kind, f"preview/pr-{number}", f"refs/pull/{number}/head", sha),
+            pull_number=number,
             trusted=trusted,
         )
         return run_making.create(connection, wanted).run
@@ -377,6 +377,24 @@ def test_a_commit_that_was_pushed_and_proposed_is_built_once_and_a_preview_lists
     # Each environment has a server of its own.
     assert len(host.list()) == 2
     assert len(rows("SELECT DISTINCT artifact ->> 'digest' FROM mcp_deployments")) == 1
+
+
+def test_what_was_built_before_anybody_approved_the_commit_is_never_started(
+    checkout: Checkout,
+) -> None:
+    """Its author chose the moment of that build, and so what its downloads were at that moment."""
+    sha = checkout.commit(sample())
+    checkout.push("HEAD:topic")
+    check = drive(queue_for_pull(sha, "check", trusted=False))
+    checkout.push()
+    pushed = drive(queue(sha))
+    assert (check.state, pushed.state) == ("succeeded", "succeeded"), log_of(pushed)
+    assert "built this commit" not in log_of(pushed)
+    ((folder,),) = rows("SELECT artifact ->> 'reference' FROM mcp_deployments")
+    assert folder.endswith(f"/run-{pushed.id}")
+    # The next stranger's check may take what was built of it since.
+    proposed = drive(queue_for_pull(sha, "check", trusted=False, number=4))
+    assert "built this commit" in log_of(proposed)
 
 
 def test_a_rollback_starts_the_old_artifact_again_and_a_second_one_goes_further_back(

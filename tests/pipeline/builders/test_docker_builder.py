@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -284,6 +285,26 @@ def test_repositories_that_look_alike_have_different_tags() -> None:
     names = ("a/b.c", "a/b-c", "a/b--c", "a/b")
 
     assert len({image_tag(name, SHA) for name in names}) == len(names)
+
+
+def test_nothing_of_an_unapproved_build_is_taken_up_after_the_approval(
+    base: str, tmp_path: Path
+) -> None:
+    """Not even from the engine's cache: the step brings another file than before the approval."""
+    tree = write_tree(
+        tmp_path / "tree",
+        {"Dockerfile": f"FROM {base}\nRUN head -c 16 /dev/urandom | base64 >/drawn\n"},
+    )
+    request = build_input(tree, tmp_path / "output", of=_DOCKER)
+    checked = DockerBuilder().build(replace(request, trusted=False), log=Lines(), stop=Stop())
+    approved = DockerBuilder().build(replace(request, fresh=True), log=Lines(), stop=Stop())
+    again = DockerBuilder().build(request, log=Lines(), stop=Stop())
+
+    assert _output(approved, "cat", "/drawn") != _output(checked, "cat", "/drawn")
+    assert engine().images.get(checked.reference).id == checked.digest
+    assert engine().images.get(again.reference).id == again.digest == approved.digest
+    for artifact in (checked, approved):
+        DockerBuilder().discard(artifact)
 
 
 def test_an_engine_that_is_away_is_our_fault(

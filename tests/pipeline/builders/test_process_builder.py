@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -142,6 +143,24 @@ def test_a_build_sees_none_of_our_secrets(tmp_path: Path, monkeypatch: pytest.Mo
     assert seen[MARK] == str(tmp_path / "output")
     assert "sentinel-77aa" not in str(seen)
     assert seen["HOME"] == str(tmp_path / "output/home")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_stranger_cannot_put_anything_into_the_downloads_of_others(
+    tmp_path: Path, trusted: bool
+) -> None:
+    backend = (
+        "    import json, os\n    json.dump(dict(os.environ), open('seen.json', 'w'))\n    1/0"
+    )
+    request = build_input(_tree(tmp_path / "tree", backend), tmp_path / "output", of=manifest())
+
+    with pytest.raises(StageError):
+        ProcessBuilder().build(replace(request, trusted=trusted), log=Lines(), stop=Stop())
+
+    seen = json.loads((tmp_path / "output/app/seen.json").read_text())
+    shared = str(settings().var)
+    caches = [seen["UV_CACHE_DIR"], seen["npm_config_cache"]]
+    assert [cache.startswith(shared) for cache in caches] == [trusted, trusted]
 
 
 def test_a_failing_step_is_named_and_its_output_logged(tmp_path: Path) -> None:
