@@ -11,11 +11,12 @@ from redis import Redis
 from rq import Queue
 from werkzeug.test import TestResponse
 
+from config import database
 from config.database import transaction
 from config.sealing import new_key
 from config.settings import settings
 from pipeline import runs
-from sandbox.embedded import EmbeddedRedis
+from sandbox.embedded import EmbeddedRedis, Postgres
 from tests import seed
 from tests.webhook.served import serve, sha
 from webhook import signing
@@ -463,6 +464,29 @@ def test_redis_away_a_button_works_and_the_sweep_does_the_rest(
     finally:
         redis_server.start()
     assert read(again).state == "queued"
+
+
+def test_postgresql_away_nothing_is_refused_for_a_lack_of_rights(
+    impatient: None, operator: FlaskClient, postgres: Postgres
+) -> None:
+    seed.repository()
+    run = seed.run()
+    cancel = button(operator, f"/runs/{run}", "cancel")
+    database.close_pool()
+    postgres.stop()
+    try:
+        assert operator.get("/runs").status_code == 503
+        assert cancel.press(operator).status_code == 503
+    finally:
+        database.close_pool()
+        postgres.start()
+    assert shown_run(cancel.press(operator)) == run
+
+
+def test_github_is_told_that_it_was_the_operator() -> None:
+    assert runs.by_whom(runs.OPERATOR) == " by the operator"
+    assert runs.by_whom("mona") == " by @mona"
+    assert runs.by_whom(None) == ""
 
 
 def test_a_run_that_is_not_there_is_said(operator: FlaskClient) -> None:
