@@ -157,12 +157,14 @@ def serving_in(connection: Connection, repository_id: int) -> list[str]:
 
 
 def last_good(connection: Connection, repository_id: int, environment: str) -> Deployment | None:
-    """What served before the live deployment, was another artifact, and can be started again."""
+    """What served before the live deployment, was another artifact, and can be started again. A
+    preview has none: it follows its pull request, and a rollback would outlive that."""
     with connection.cursor(row_factory=class_row(Deployment)) as cursor:
         return cursor.execute(
             f"""SELECT {_COLUMNS} FROM mcp_deployments AS old
                 WHERE repository_id = %(repository)s AND environment = %(environment)s
                   AND state = 'replaced' AND NOT withdrawn AND NOT discarded
+                  AND environment NOT LIKE 'preview/%%'
                   AND NOT EXISTS (
                       SELECT FROM mcp_deployments AS live
                       WHERE live.repository_id = old.repository_id

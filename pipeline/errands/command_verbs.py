@@ -123,6 +123,8 @@ def _roll_back(_github: InstallationClient, request: Request) -> Said:
     repository = request.errand.repository
     run = _run(request) if request.run_id is not None else None
     environment = run.environment if run else request.argument or PRODUCTION
+    if environment.startswith("preview/"):
+        return _no("a preview is not rolled back: push the commit that it should show")
     with transaction() as connection:
         earlier = run_making.rollback_of(connection, request.errand.delivery_id)
         if earlier is not None:

@@ -23,6 +23,14 @@ def last_good(environment: str = "production") -> int | None:
     return found.id if found else None
 
 
+@pytest.mark.parametrize("state", ["live", "stopped"])
+def test_a_preview_is_never_rolled_back(state: str) -> None:
+    """Nothing would take it down when its pull request is closed, or was closed already."""
+    serve(REPOSITORY, "before", environment="preview/pr-3", kind="preview", pull_number=3)
+    serve(REPOSITORY, "now", environment="preview/pr-3", state=state)
+    assert last_good("preview/pr-3") is None
+
+
 def test_the_one_before_the_live_one_is_the_last_good_one() -> None:
     serve(REPOSITORY, "oldest")
     good = serve(REPOSITORY, "good")

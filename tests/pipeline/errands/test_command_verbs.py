@@ -273,3 +273,15 @@ def test_a_rollback_whose_answer_got_lost_does_not_go_back_one_further(
     assert done is not None
     assert done.run_ids == (run,)
     assert rows("SELECT count(*) FROM runs WHERE target_id IS NOT NULL") == [(1,)]
+
+
+def test_a_rollback_does_not_bring_the_preview_of_a_closed_pull_request_back(
+    desk: Desk, number: int
+) -> None:
+    desk.branch("other", {"other.md": "new"})
+    closed = desk.open("other")
+    desk.click(closed, "close")
+    serve(desk.repository_id, "old", environment=f"preview/pr-{closed}")
+    serve(desk.repository_id, "new", environment=f"preview/pr-{closed}", state="stopped")
+    assert desk.command(number, f"rollback preview/pr-{closed}").run_ids == ()
+    assert "push the commit that it should show" in said(desk, number)
