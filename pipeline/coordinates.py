@@ -173,9 +173,10 @@ def give_up(connection: Connection, repository_ids: list[int]) -> list[str]:
 
 
 def cancel_open_runs(connection: Connection, repository_ids: list[int]) -> None:
-    """Cancel what waits or runs for these repositories."""
+    """Cancel what waits or runs for these repositories, until they are back."""
     rows = connection.execute(
-        "SELECT id FROM runs WHERE repository_id = ANY(%s) AND state IN ('queued', 'running')",
+        """UPDATE runs SET absent = true
+           WHERE repository_id = ANY(%s) AND state IN ('queued', 'running') RETURNING id""",
         (repository_ids,),
     ).fetchall()
     for row in rows:

@@ -296,16 +296,43 @@ def _end_superseded(connection: Connection, run_id: int, *, by: str) -> None:
 
 
 def ensure(connection: Connection, wanted: Wanted) -> Created:
-    """The run of a commit that a branch is known to point at; queued when its event was lost, when
-    a late event of an older commit has superseded it, or when what it brought was torn down.
+    """The run of a commit that a branch is known to point at; queued when its event was lost, or
+    when its run does not stand any more.
 
     Unlike a push, this does not undo a rollback: the branch pointed there before it already.
     """
     _one_at_a_time(connection, wanted.repository_id)
     last = _last_attempt(connection, wanted)
-    if last is not None and last.state != "superseded" and not _is_torn_down(connection, last):
+    if last is not None and stands(connection, last) and not _is_torn_down(connection, last):
         return Created(run=last, new=False)
     return create(connection, wanted)
+
+
+def stands(connection: Connection, run: Run) -> bool:
+    """Whether the newest run of a branch's head still answers for it.
+
+    It does not when the event of an older commit came late: that has superseded it, or was brought
+    after it, as after a forced push back whose events came in the wrong order. Nor when it was
+    cancelled because the App had lost the repository. A wish of a person's since then stands.
+    """
+    row = connection.execute(
+        """SELECT state = 'superseded' OR state = 'cancelled' AND absent OR coalesce((
+                      SELECT later.kind = 'deploy' AND NOT later.requested
+                             AND later.ref = runs.ref AND later.sha <> runs.sha
+                             -- GitHub's references may lag behind its events.
+                             AND later.created_at < now() - make_interval(secs => %(lag)s)
+                      FROM runs AS later
+                      WHERE later.repository_id = runs.repository_id
+                        AND later.environment = runs.environment AND later.id > runs.id
+                        AND later.state NOT IN ('superseded', 'cancelled', 'skipped')
+                      ORDER BY later.id DESC LIMIT 1), false)
+           FROM runs WHERE id = %(id)s""",
+        {"id": run.id, "lag": _LAG_SECONDS},
+    ).fetchone()
+    return row is None or not row[0]
+
+
+_LAG_SECONDS = 30
 
 
 def rerun(

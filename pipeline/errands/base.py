@@ -46,12 +46,14 @@ class Done:
         run_ids: Runs to ring the bell for.
         errand_ids: Errands to ring the bell for.
         clear_up: A server is not wanted any more.
+        in_vain: It could not be looked at; when the repository is back it has to be.
     """
 
     reason: str
     run_ids: tuple[int, ...] = ()
     errand_ids: tuple[int, ...] = ()
     clear_up: bool = False
+    in_vain: bool = False
 
 
 class NotYet(Exception):

@@ -19,7 +19,7 @@ def push(errand: Errand) -> Done:
     branch = errand.subject.removeprefix("refs/heads/")
     repository, sha = errand.repository, str(errand.details["sha"])
     if repository.archived:
-        return Done(f"{repository.full_name} is archived")
+        return Done(f"{repository.full_name} is archived", in_vain=True)
     with speaking(errand.installation_id) as github:
         raw = reading.file_at(github, repository, sha)
         settings = read_deploy_settings(raw)

@@ -106,11 +106,12 @@ def work(errand_id: int) -> Done | None:
 def _attempt(taken: "_Taken") -> Done | None:
     errand = taken.errand
     if errand.repository.state != "active":
-        return _end(taken, "done", Done(f"the App may not see {errand.repository.full_name} now"))
+        return _end(taken, "failed", Done(f"the App may not see {errand.repository.full_name} now"))
     if errand.attempts > MAX_ATTEMPTS:
         return _end(taken, "failed", Done("the worker died each time it worked on this"))
     try:
-        return _end(taken, "done", handler_of(errand.kind)(errand))
+        done = handler_of(errand.kind)(errand)
+        return _end(taken, "failed" if done.in_vain else "done", done)
     except NotYet as error:
         _hold(errand, str(error), retry_moment(1))
     except GitHubHeld as error:

@@ -16,7 +16,7 @@ def tag(errand: Errand) -> Done:
     """Make the release run; a tag's push and its release's event give the same one."""
     repository = errand.repository
     if repository.archived:
-        return Done(f"{repository.full_name} is archived")
+        return Done(f"{repository.full_name} is archived", in_vain=True)
     with speaking(errand.installation_id) as github:
         sha = reading.commit_of(github, repository, errand.subject.removeprefix("refs/"))
         settings = read_deploy_settings(reading.file_at(github, repository, sha))

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from config.database import Connection, transaction
-from pipeline import pull_requests, runs
+from pipeline import pull_requests, run_making, runs
 from pipeline.errands import table as errands
 from pipeline.errands.asking import ask_for_head
 from pipeline.github import reading
@@ -92,15 +92,20 @@ def _tracked(connection: Connection, repository: runs.Repository) -> list[str]:
 
 
 def _is_known(connection: Connection, repository: runs.Repository, branch: str, sha: str) -> bool:
-    """Whether a commit of a branch had its run, or was looked at and found to need none."""
+    """Whether a commit of a branch has a run that stands, or was found to need none."""
+    ref = f"refs/heads/{branch}"
+    latest = [
+        run
+        for run in runs.latest_of_commit(connection, repository.id, sha)
+        if run.kind == "deploy" and run.ref == ref
+    ]
+    if latest:
+        return all(run_making.stands(connection, run) for run in latest)
     row = connection.execute(
-        """SELECT 1 FROM runs WHERE repository_id = %(id)s AND sha = %(sha)s AND ref = %(ref)s
-             AND kind = 'deploy'
-           UNION ALL
-           SELECT 1 FROM errands WHERE repository_id = %(id)s AND kind = 'push'
+        """SELECT 1 FROM errands WHERE repository_id = %(id)s AND kind = 'push'
              AND subject = %(ref)s AND details ->> 'sha' = %(sha)s AND state <> 'failed'
            LIMIT 1""",
-        {"id": repository.id, "sha": sha, "ref": f"refs/heads/{branch}"},
+        {"id": repository.id, "sha": sha, "ref": ref},
     ).fetchone()
     return row is not None
 
@@ -131,7 +136,11 @@ def _ask_for_pulls(
         (repository.id,),
     ).fetchall()
     known = {row[0]: (row[1], row[2]) for row in rows if row[3] == "open"}
-    changed = {number for number, now in opened.items() if known.get(number) != now}
+    changed = {
+        number
+        for number, now in opened.items()
+        if known.get(number) != now or not _is_answered(connection, repository.id, number, now[0])
+    }
     ended = {row[0] for row in rows} - set(opened)
     return [
         errands.ask(
@@ -142,6 +151,26 @@ def _ask_for_pulls(
         )
         for number in sorted(changed | ended)
     ]
+
+
+def _is_answered(connection: Connection, repository_id: int, number: int, head: str) -> bool:
+    """Whether the head of a pull request has a run that stands, or was looked at."""
+    run = runs.latest_of_pull(connection, repository_id, number)
+    if run is not None and run.sha == head:
+        return run_making.stands(connection, run)
+    row = connection.execute(
+        """SELECT 1 FROM errands e JOIN pull_requests p
+             ON p.repository_id = e.repository_id AND p.number = %(number)s
+           WHERE e.repository_id = %(id)s AND e.kind = 'pull' AND e.subject = %(subject)s
+             AND e.state <> 'failed' AND coalesce(e.finished_at, 'infinity') >= p.updated_at
+           LIMIT 1""",
+        {
+            "id": repository_id,
+            "number": number,
+            "subject": pull_requests.subject(number),
+        },
+    ).fetchone()
+    return row is not None
 
 
 def _released(

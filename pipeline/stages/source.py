@@ -158,7 +158,8 @@ def _is_wanted(context: RunContext, head: str) -> bool:
     with transaction() as connection:
         found = runs.latest_of_commit(connection, context.repository.id, head)
         same = [one for one in found if (one.kind, one.environment) == (run.kind, run.environment)]
-        if not same:
+        # One that a late event of this commit has superseded would never run.
+        if all(one.state == "superseded" for one in same):
             branch = run.ref.removeprefix("refs/heads/")
             ask_for_head(connection, context.repository.id, branch, head, delivery_id=None)
     return any(one.state != "skipped" for one in same)

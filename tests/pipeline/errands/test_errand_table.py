@@ -300,7 +300,7 @@ def test_an_errand_of_a_repository_that_the_app_lost_ends_without_asking(handler
     errand = ask()
     rows("UPDATE repositories SET state = 'removed'")
     table.work(errand)
-    assert state(errand)[:2] == ("done", "the App may not see octo/weather now")
+    assert state(errand)[:2] == ("failed", "the App may not see octo/weather now")
     assert handler.given == []
 
 
