@@ -176,7 +176,8 @@ def _is_answered(connection: Connection, repository_id: int, number: int, head: 
 def _released(
     github: InstallationClient, repository: runs.Repository
 ) -> list[tuple[str, str | None, str | None]]:
-    """The newest releases and tags: name, commit (of tags), moment of publication (of releases)."""
+    """The newest releases and tags, the oldest of them first: name, commit (of tags), moment of
+    publication (of releases)."""
     releases: Any = github.rest.repos.list_releases(
         repository.owner, repository.name, per_page=20
     ).json()
@@ -186,7 +187,11 @@ def _released(
         for release in releases
         if not release["draft"] and release["published_at"]
     ]
-    return found + [(tag["name"], tag["commit"]["sha"], None) for tag in tags]
+    found.sort(key=lambda release: release[2] or "")
+    return found + [(tag["name"], tag["commit"]["sha"], None) for tag in reversed(tags)]
+
+
+_BETWEEN_TAGS = 3.0
 
 
 def _ask_for_tags(
@@ -195,8 +200,12 @@ def _ask_for_tags(
     found: list[tuple[str, str | None, str | None]],
 ) -> list[int]:
     """Ask for releases that were published since we know the repository, and for `v*` tags of
-    commits that we have run: what is older was there before, and asks for nothing."""
-    asked = []
+    commits that we have run: what is older was there before, and asks for nothing.
+
+    Errands of several tags are done side by side: each begins some seconds after the one before, so
+    that the newest release is the one that serves in the end.
+    """
+    asked: list[int] = []
     for name, sha, published_at in found:
         if published_at is None and not name.startswith("v"):
             continue
@@ -219,6 +228,12 @@ def _ask_for_tags(
         if row is not None and row[0]:
             subject = f"refs/tags/{name}"
             asked.append(
-                errands.ask(connection, "tag", repository_id=repository.id, subject=subject)
+                errands.ask(
+                    connection,
+                    "tag",
+                    repository_id=repository.id,
+                    subject=subject,
+                    due_in=_BETWEEN_TAGS * len(asked),
+                )
             )
     return asked

@@ -136,3 +136,19 @@ def test_a_pull_request_that_could_not_be_looked_at_is_looked_at_later() -> None
         connection.execute("UPDATE repositories SET state = 'removed'")
     table.work(errand)
     assert asked_for_pulls() == 1
+
+
+def test_missed_releases_are_asked_for_one_after_the_other_the_oldest_first() -> None:
+    with transaction() as connection:
+        found = runs.repository(connection, REPOSITORY)
+        assert found is not None
+        missed = [
+            ("v1.0.0", None, "2999-01-01T00:00:00Z"),
+            ("v1.1.0", None, "2999-01-02T00:00:00Z"),
+        ]
+        first, second = repositories._ask_for_tags(connection, found, missed)  # type: ignore[arg-type]
+        waits = connection.execute(
+            "SELECT subject, due_at > now() FROM errands WHERE id IN (%s, %s) ORDER BY due_at",
+            (first, second),
+        ).fetchall()
+    assert waits == [("refs/tags/v1.0.0", False), ("refs/tags/v1.1.0", True)]
