@@ -116,6 +116,10 @@ def rollback(repository: str, environment: str) -> None:
 
     It is the same artifact, started again without a build. A former name will do, too.
     """
+    if environment.startswith("preview/"):
+        raise click.ClickException(
+            "A preview is not rolled back: push the commit that it should show to its pull request."
+        )
     with database() as connection:
         found = _active(connection, repository)
         if deployments.live(connection, found.id, environment) is None:

@@ -213,6 +213,14 @@ def test_a_rollback_that_is_not_possible_says_what_is(command: FlaskCliRunner) -
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
+def test_a_preview_is_not_rolled_back(command: FlaskCliRunner) -> None:
+    serve(WEATHER, 1, version="1.0.0", state="replaced", environment="preview/pr-3")
+    serve(WEATHER, 2, version="1.1.0", state="live", environment="preview/pr-3")
+    refused = runs(command, "rollback", "octo/weather", "--environment", "preview/pr-3")
+    assert refused.exit_code == 1
+    assert "push the commit that it should show" in refused.stderr
+
+
 def test_the_help_tells_what_a_rollback_is(command: FlaskCliRunner) -> None:
     said = runs(command, "rollback", "--help").stdout
     assert "OWNER/NAME" in said
