@@ -22,3 +22,6 @@ CREATE INDEX errands_by_commit ON errands (repository_id, kind, subject, (detail
 
 CREATE INDEX repositories_to_compare ON repositories (reconciled_at NULLS FIRST)
     WHERE state = 'active' AND NOT archived;
+
+-- Lookups that had become errands did not say when they were finished, so that they stayed for ever.
+UPDATE errands SET finished_at = created_at WHERE state <> 'waiting' AND finished_at IS NULL;
