@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import requests
@@ -43,6 +44,7 @@ class Pushed:
         in_progress: Until GitHub had been told that the check run is in progress.
         reported: Until GitHub had been told that it is completed.
         stages: The time in each stage.
+        requests: How many requests GitHub's API had from Sigil because of it; no time.
     """
 
     live: float
@@ -50,6 +52,7 @@ class Pushed:
     in_progress: float
     reported: float
     stages: dict[str, float]
+    requests: int
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ class Bench:
             in_progress=self._told(run, "in_progress") - received,
             reported=self._told(run, "completed") - received,
             stages=dict(stages),
+            requests=sum(float(exchange["at"]) >= received for exchange in self._traffic()),
         )
 
     def _await(self, question: str, *parameters: str) -> None:
@@ -145,11 +149,15 @@ class Bench:
                 raise SystemExit(f"Not within {_GIVE_UP_SECONDS} s: {question}")
             time.sleep(0.1)
 
+    def _traffic(self) -> Iterable[dict[str, Any]]:
+        """What GitHub's API was asked, the oldest first."""
+        text = requests.get(f"{self._config.github_url}/_sandbox/traffic", timeout=30).text
+        return map(json.loads, text.splitlines())
+
     def _told(self, run: int, status: str) -> float:
         """When GitHub was first told of that status of the run's check run."""
         page = f"{self._config.web_url}/runs/{run}"
-        text = requests.get(f"{self._config.github_url}/_sandbox/traffic", timeout=30).text
-        for exchange in map(json.loads, text.splitlines()):
+        for exchange in self._traffic():
             body = exchange["request_body"] or {}
             if body.get("details_url") == page and body.get("status") == status:
                 return float(exchange["at"])
@@ -226,6 +234,7 @@ def _print(measured: list[dict[str, Pair]]) -> None:
         "between the stages": lambda pair: (
             pair.pushed.live - pair.pushed.claimed - sum(pair.pushed.stages.values())
         ),
+        "requests to GitHub, not seconds": lambda pair: pair.pushed.requests,
         "by hand: docker build": lambda pair: pair.by_hand.building,
         "by hand: start and handshake": lambda pair: pair.by_hand.answering,
     }
