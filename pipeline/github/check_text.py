@@ -5,7 +5,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.github.actions import actions
-from pipeline.github.markdown import code, fenced, fit, plain
+from pipeline.github.markdown import code, fenced, fit, harmless, plain
 from pipeline.github.tool_text import full_changes, short_changes
 from pipeline.github.view import RunView, Served
 from pipeline.run_stages import StageRow
@@ -43,7 +43,7 @@ def summary(view: RunView) -> str:
     rendered = templates.get_template(_SUMMARY).render(
         lead=lead(view),
         still=still_serves(view),
-        detail=fit((view.run.error or {}).get("detail") or "", _MAX_DETAIL_BYTES),
+        detail=harmless(fit((view.run.error or {}).get("detail") or "", _MAX_DETAIL_BYTES)),
         notices=published.get("notices") or [],
         next_step=next_step(view),
         stages=_stage_rows(view),

@@ -45,6 +45,46 @@ def code(text: str, characters: int = 120) -> str:
     return f"`{words}`" if words else "`?`"
 
 
+_BLOCK = re.compile(
+    r"^(?:(`{3,})[^`\n]*\n(?:.*?\n)??\1`*|(~{3,})[^\n]*\n(?:.*?\n)??\2~*)[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+_SPAN = re.compile(r"(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)")
+_HTML = re.compile(r"(?<!\\)((?:\\\\)*)([<&])")
+_LINK = re.compile(r"(?<=\])(?=[(\[:])")
+
+
+def harmless(text: str) -> str:
+    """Markdown of our own with foreign words in it: what it says stays, but whatever a stranger
+    wrote, it mentions nobody, links nowhere and holds no HTML. Code stays as it is."""
+    beside = _BLOCK.sub("", text)
+    if "```" in beside or "~~~" in beside:
+        # A block that does not end, or begins inside a list: where it ends is GitHub's to say.
+        return _harmless_lines(text)
+    kept, begin = [], 0
+    for block in _BLOCK.finditer(text):
+        kept += [_harmless_lines(text[begin : block.start()]), block[0]]
+        begin = block.end()
+    return "".join([*kept, _harmless_lines(text[begin:])])
+
+
+def _harmless_lines(text: str) -> str:
+    spans = list(_SPAN.finditer(text))
+    if "`" in _SPAN.sub("", text) or "\\`" in text:
+        # Not every piece of code begins and ends in one line, so what is code is GitHub's to say.
+        spans = []
+    kept, begin = [], 0
+    for span in spans:
+        kept += [_harmless_words(text[begin : span.start()]), span[0]]
+        begin = span.end()
+    return "".join([*kept, _harmless_words(text[begin:])])
+
+
+def _harmless_words(text: str) -> str:
+    words = _LINKED.sub(lambda found: found[0] + _SPACE, text)
+    return _LINK.sub(_SPACE, _HTML.sub(r"\1\\\2", words))
+
+
 def fit(text: str, limit: int) -> str:
     """Markdown with at most `limit` bytes of UTF-8, cut between lines where that is possible, with
     no fence left open."""

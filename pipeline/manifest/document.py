@@ -70,7 +70,7 @@ class Document:
 
 def quoted(text: str, limit: int = 60) -> str:
     """A piece of the file for a message, on one line and of bounded length."""
-    line = " ".join(text.split())
+    line = " ".join(text.split()).replace("`", "'")
     return f"`{line[:limit]}…`" if len(line) > limit else f"`{line}`"
 
 

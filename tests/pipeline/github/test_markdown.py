@@ -1,11 +1,13 @@
 """Foreign text in GitHub's Markdown, read back with a Markdown parser."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline.github.markdown import code, fenced, fit, plain
+from pipeline.github.markdown import code, fenced, fit, harmless, plain
 
 _github = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -102,3 +104,53 @@ def test_of_too_many_lines_the_last_ones_are_kept() -> None:
     assert len(block.encode()) <= 400
     assert block.endswith("line 999\n```")
     assert "line 1\n" not in block
+
+
+BREAKING_OUT = [
+    "* line 2: `name` cannot be `a` @octocat <img src=x> `x`. Use letters.",
+    "`a` b `@octocat`",
+    "\\`a` b `@octocat <b>`",
+    "one `\n`@octocat <img src=x>`\n",
+    "  ```\n@octocat\n```\n@octocat <i>x</i>\n```\n",
+    "* a\n  ```\n@octocat <b>\n",
+    "```a`b\n@octocat\n```\n",
+    "~~~\n@octocat\n~~~~ x\n```\n~~~\n@octocat\n",
+    "[press here](https://evil.example) ![x](https://evil.example/x.png)",
+    "[press here][1]\n\n[1]: https://evil.example",
+    "\\\\<img src=x> \\<b> &commat;octocat &lt;",
+    "<!--\n@octocat",
+]
+
+
+@pytest.mark.parametrize("text", BREAKING_OUT)
+def test_foreign_words_in_our_own_markdown_mention_nobody_and_are_no_html(text: str) -> None:
+    read = _words(harmless(text))
+    assert not read["kinds"] & {"html_inline", "html_block", "link_open", "image"}
+    assert "@octocat" not in read["said"]
+
+
+@given(st.text(alphabet="`~@o<b>\\\n -*[](&;!", max_size=40))
+def test_no_text_at_all_breaks_out(text: str) -> None:
+    read = _words(harmless(text))
+    assert not read["kinds"] & {"html_inline", "html_block", "link_open", "image"}
+    assert "@o" not in read["said"]
+
+
+def _words(markdown: str) -> dict[str, Any]:
+    """The kinds of what a text consists of, and its words outside of code."""
+    tokens = _github.parse(markdown)
+    inline = [child for token in tokens for child in token.children or ()]
+    words = (one for one in inline if one.type.startswith("text") or one.type.endswith("break"))
+    said = "".join(word.content or "\n" for word in words)
+    return {"kinds": {token.type for token in (*tokens, *inline)}, "said": said}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* line 2: `@scope/name` is not a field. Write `a <b>`.",
+        "Add this file:\n\n```yaml\nname: <@weather>\n```\n\nThen **push** again.",
+    ],
+)
+def test_our_own_markdown_stays_as_it_is(text: str) -> None:
+    assert harmless(text) == text
