@@ -15,6 +15,7 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 _FULL_NAME = re.compile(r"(?!\.{1,2}/)[\w.-]{1,100}/(?!\.{1,2}$)[\w.-]{1,100}", re.ASCII)
 _ACTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LARGEST_ID = 2**63 - 1
+_LARGEST_NUMBER = 2**31 - 1
 
 
 class Unusable(Exception):
@@ -58,6 +59,18 @@ def identifier(payload: Payload, path: str) -> int:
     """
     value = get(payload, path)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _LARGEST_ID:
+        raise Unusable(path)
+    return value
+
+
+def number(payload: Payload, path: str) -> int:
+    """The number of a pull request in its repository: positive and of at most 31 bits.
+
+    Raises:
+        Unusable: it is anything else.
+    """
+    value = identifier(payload, path)
+    if value > _LARGEST_NUMBER:
         raise Unusable(path)
     return value
 

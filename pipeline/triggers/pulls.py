@@ -28,7 +28,7 @@ def changed(payload: Payload) -> Trigger:
         installation=parts.installation(payload),
         account=parts.account(payload, "repository.owner"),
         repository=parts.repository(payload),
-        number=payloads.identifier(payload, "pull_request.number"),
+        number=payloads.number(payload, "pull_request.number"),
         head_sha=payloads.sha(payload, "pull_request.head.sha"),
         head_ref=payloads.text(payload, "pull_request.head.ref"),
         head_repository=None if head is None else _head_repository(payload),
@@ -60,6 +60,12 @@ def edited(payload: Payload) -> Trigger:
 _COMMAND = re.compile(r"^[ \t]*/sigil\b(.*)$", re.IGNORECASE | re.MULTILINE)
 _MOST_WORDS = 4
 
+# What is shown as an example, or not at all, is not said: a template that a maintainer was asked to
+# paste may hold anything.
+_UNSAID = re.compile(
+    r"<!--.*?(?:-->|\Z)|^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1[`~]*\s*?$|\Z)", re.DOTALL | re.MULTILINE
+)
+
 
 @on("issue_comment", "created")
 def commented(payload: Payload) -> Trigger:
@@ -69,19 +75,21 @@ def commented(payload: Payload) -> Trigger:
     https://docs.github.com/en/webhooks/webhook-events-and-payloads#issue_comment
     """
     body = payloads.get(payload, "comment.body")
-    found = _COMMAND.search(body) if isinstance(body, str) else None
+    found = _COMMAND.search(_UNSAID.sub("", body)) if isinstance(body, str) else None
     if found is None:
         return Ignored("The comment has no line that begins with /sigil.")
     if payloads.get(payload, "sender.type") == "Bot":
         return Ignored("Commands of bots are not followed.")
     if not isinstance(payloads.get(payload, "issue.pull_request"), dict):
         return Ignored("Commands are followed under pull requests, not under issues.")
-    words = tuple(word[:100] for word in found[1].replace("\0", "").lower().split()[:_MOST_WORDS])
+    # PostgreSQL keeps neither NUL nor half a surrogate pair.
+    line = found[1].replace("\0", "").encode(errors="replace").decode().lower()
+    words = tuple(word[:100] for word in line.split()[:_MOST_WORDS])
     return CommandGiven(
         installation=parts.installation(payload),
         account=parts.account(payload, "repository.owner"),
         repository=parts.repository(payload),
-        number=payloads.identifier(payload, "issue.number"),
+        number=payloads.number(payload, "issue.number"),
         comment_id=payloads.identifier(payload, "comment.id"),
         words=words,
         actor=parts.actor(payload),

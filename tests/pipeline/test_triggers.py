@@ -13,6 +13,7 @@ from pipeline.skipping import asks_to_skip
 from pipeline.triggers import (
     Account,
     BranchPushed,
+    CommandGiven,
     Ignored,
     InstallationChanged,
     Installed,
@@ -246,3 +247,55 @@ EVENTS = ("push", "installation", "installation_repositories", "release", "check
 @given(st.sampled_from(EVENTS), st.dictionaries(st.sampled_from(FIELDS) | st.text(), JSON))
 def test_no_body_at_all_makes_it_raise(event: str, payload: dict[str, Any]) -> None:
     assert triggers_for(event, payload) is not None
+
+
+def comment(body: str, number: int = 3) -> dict[str, Any]:
+    return {
+        "action": "created",
+        "comment": {"id": 9, "body": body},
+        "issue": {"number": number, "pull_request": {}},
+        "sender": {"login": "mona", "type": "User"},
+        "installation": INSTALLATION,
+        "repository": push()["repository"],
+    }
+
+
+def words_of(body: str) -> tuple[str, ...] | None:
+    trigger = triggers_for("issue_comment", comment(body))
+    return trigger.words if isinstance(trigger, CommandGiven) else None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Write this:\n```\n/sigil rollback\n```\n",
+        "Write this:\r\n~~~sh\r\n/sigil rollback\r\n~~~\r\nThanks",
+        "```\n/sigil rollback\n",
+        "Thanks!\n<!--\n/sigil rollback\n-->",
+        "<!-- \n/sigil rollback",
+        "> /sigil rollback",
+        "Say `/sigil rollback`",
+    ],
+)
+def test_a_command_that_is_only_shown_or_hidden_is_none(body: str) -> None:
+    assert words_of(body) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "```\ncode\n```\n/sigil rollback",
+        "<!-- note -->\r\n/sigil rollback\r\n",
+        "/sigil rollback\n" + "/sigil cancel\n" * 4000,
+        "Please:\n  /Sigil  ROLLBACK",
+    ],
+)
+def test_the_first_command_that_is_said_counts(body: str) -> None:
+    assert words_of(body) == ("rollback",)
+
+
+def test_a_command_is_words_that_can_be_stored() -> None:
+    assert words_of("/sigil retry\0 \ud800x") == ("retry", "?x")
+    assert triggers_for("issue_comment", comment("/sigil retry", 2**31)) == Ignored(
+        "The issue_comment payload has no usable issue.number."
+    )
