@@ -42,7 +42,9 @@ def _is_prerelease(github: InstallationClient, errand: Errand) -> bool:
         return True
     repository = errand.repository
     try:
-        release = github.rest.repos.get_release_by_tag(repository.owner, repository.name, name)
+        release = github.rest.repos.get_release_by_tag(
+            repository.owner, repository.name, reading.in_path(name)
+        )
     except RequestFailed as error:
         if error.response.status_code == 404:
             return False

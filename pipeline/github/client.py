@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
-from githubkit import AppAuthStrategy, AppInstallationAuthStrategy, GitHub
+from githubkit import AppAuthStrategy, AppInstallationAuthStrategy, GitHub, GitHubCore
+from githubkit.auth.app import AppAuth
 from githubkit.cache import RedisCacheStrategy
 from githubkit.exception import (
     GitHubException,
@@ -56,6 +57,20 @@ _DOWNLOAD_SECONDS = 600
 _TOKEN_CACHE = "sigil:github"  # noqa: S105 - the prefix of the keys, not a token
 
 
+class _Auth(AppAuth):
+    """githubkit finds out by patterns over the decoded path which requests the App itself makes. A
+    branch called `installation` looks like one of those, and `#` in a name is an error. A client of
+    an installation makes none of them."""
+
+    def _get_api_route(self, url: httpx.URL) -> httpx.URL:
+        return httpx.URL("/")
+
+
+class _Strategy(AppInstallationAuthStrategy):
+    def get_auth_flow(self, github: GitHubCore[Any]) -> httpx.Auth:
+        return _Auth(github, self.app_id, self.private_key, installation_id=self.installation_id)
+
+
 @functools.cache
 def _certificates() -> ssl.SSLContext:
     # Read once a process. For every new connection it would take longer than most requests.
@@ -70,7 +85,7 @@ def client(installation_id: int) -> InstallationClient:
         SettingsError: there is no App yet, or its variables are not complete.
     """
     app = github_app.identity()
-    strategy = AppInstallationAuthStrategy(app.app_id, app.private_key, installation_id)
+    strategy = _Strategy(app.app_id, app.private_key, installation_id)
     return GitHub(strategy, **_options(installation_id))
 
 

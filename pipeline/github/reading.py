@@ -3,6 +3,7 @@
 import base64
 import binascii
 from typing import Any
+from urllib.parse import quote
 
 from githubkit.exception import RequestFailed
 
@@ -36,10 +37,18 @@ def file_at(
         return None
 
 
+def in_path(ref: str) -> str:
+    """A ref for the path of a request. Names of branches and tags may hold `#` and `%`, and
+    githubkit puts them in as they are: `v1#2` would be read as `v1`."""
+    return quote(ref, safe="/")
+
+
 def head_of(github: InstallationClient, repository: Repository, branch: str) -> str | None:
     """The commit that a branch points at; None when there is no such branch."""
     try:
-        found = github.rest.git.get_ref(repository.owner, repository.name, f"heads/{branch}")
+        found = github.rest.git.get_ref(
+            repository.owner, repository.name, f"heads/{in_path(branch)}"
+        )
     except RequestFailed as error:
         if error.response.status_code in (404, 409):  # 409: the repository is empty.
             return None
@@ -53,7 +62,8 @@ def commit_of(github: InstallationClient, repository: Repository, ref: str) -> s
     Raises:
         RequestFailed: there is none.
     """
-    return github.rest.repos.get_commit(repository.owner, repository.name, ref).parsed_data.sha
+    found = github.rest.repos.get_commit(repository.owner, repository.name, in_path(ref))
+    return found.parsed_data.sha
 
 
 def message_of(github: InstallationClient, repository: Repository, sha: str) -> str:

@@ -4,18 +4,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from githubkit.exception import RequestFailed
-
 from config.database import transaction
 from config.settings import settings
 from pipeline import runs
 from pipeline.archive import ArchiveError, extract
 from pipeline.errands.asking import ask_for_head
+from pipeline.github import reading
 from pipeline.github.client import (
     GitHubAway,
     GitHubHeld,
     GitHubRefused,
-    InstallationClient,
     download_tarball,
     speaking,
 )
@@ -131,7 +129,7 @@ def _give_way_to_newer(context: RunContext) -> None:
     if run.kind != "deploy" or branch == run.ref or run.requested:
         return
     with speaking(repository.installation_id) as github:
-        head = _head(github, repository, branch)
+        head = reading.head_of(github, repository, branch)
         if head is None or head == run.sha:
             return
         compared = github.rest.repos.compare_commits(
@@ -141,16 +139,6 @@ def _give_way_to_newer(context: RunContext) -> None:
     # nobody wants deployed does not stop this one, and of one without a run it is not known.
     if compared in ("ahead", "diverged") and _is_wanted(context, head):
         raise Superseded(by=head)
-
-
-def _head(github: InstallationClient, repository: runs.Repository, branch: str) -> str | None:
-    try:
-        found = github.rest.git.get_ref(repository.owner, repository.name, f"heads/{branch}")
-    except RequestFailed as error:
-        if error.response.status_code == 404:
-            return None
-        raise
-    return found.parsed_data.object_.sha
 
 
 def _is_wanted(context: RunContext, head: str) -> bool:

@@ -36,6 +36,15 @@ def test_a_branch_of_the_same_name_is_not_taken_for_the_tag(desk: Desk) -> None:
     assert run_of(desk.do("tag", "refs/tags/v1.0.0")).sha == sha
 
 
+def test_every_character_of_a_tag_counts(desk: Desk) -> None:
+    """In an address, what follows `#` is no part of the path, and `%` begins a character."""
+    other = tag(desk, "v1.0.0")
+    for name in ("v1.0.0#2", "v1.0.0%2e", "v1/installation"):
+        desk.push({"README.md": name})
+        sha = tag(desk, name)
+        assert run_of(desk.do("tag", f"refs/tags/{name}")).sha == sha != other
+
+
 def test_a_tag_and_its_release_give_one_run(desk: Desk) -> None:
     tag(desk, "v1.0.0")
     first = desk.do("tag", "refs/tags/v1.0.0")
