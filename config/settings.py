@@ -1,8 +1,8 @@
 """Every setting of Sigil, read once from the environment.
 
-Its fields, most of which are in the groups beside this file, are the source of the table in README.md
-(`make settings` prints it). A wrong value fails at start with the variable's name; a value is never
-echoed, because it may be a secret.
+Most fields are in the groups beside this file. They are the source of the table in README.md
+(`make settings` prints it). A wrong value fails at start with the variable's name; a value is
+never echoed, because it may be a secret.
 """
 
 import functools
