@@ -52,9 +52,19 @@ def record_installation(
 
 
 def record_repository(
-    connection: Connection, installation: int, workspace: int, repository: RepositoryRef
+    connection: Connection,
+    installation: int,
+    workspace: int,
+    repository: RepositoryRef,
+    *,
+    asked: bool = False,
 ) -> None:
-    """Record a repository as it is now. One that was gone is back, and so is its listing."""
+    """Record a repository as it is now. One that was gone is back, and so is its listing.
+
+    Args:
+        asked: GitHub was asked just now. An event may come late, from before the repository was
+            made private, so it makes none public again that is private.
+    """
     known = runs.repository(connection, repository.id)
     connection.execute(
         """INSERT INTO repositories
@@ -63,7 +73,8 @@ def record_repository(
                    coalesce(%(branch)s, 'main'), %(private)s)
            ON CONFLICT (id) DO UPDATE
            SET installation_id = excluded.installation_id, workspace_id = excluded.workspace_id,
-               owner = excluded.owner, name = excluded.name, private = excluded.private,
+               owner = excluded.owner, name = excluded.name,
+               private = excluded.private OR (repositories.private AND NOT %(asked)s),
                default_branch = coalesce(%(branch)s, repositories.default_branch),
                state = 'active', gone_at = NULL, torn_down_at = NULL, updated_at = now()""",
         {
@@ -74,6 +85,7 @@ def record_repository(
             "name": repository.name,
             "branch": repository.default_branch,
             "private": repository.private,
+            "asked": asked,
         },
     )
     connection.execute(
@@ -149,6 +161,12 @@ def heal(
     known = runs.repository(connection, repository.id)
     assert known is not None
     return known
+
+
+def hide(connection: Connection, repository: RepositoryRef) -> None:
+    """Note that a repository is private when an event says so, and nothing when it does not."""
+    if repository.private:
+        record_visibility(connection, repository)
 
 
 def record_visibility(connection: Connection, repository: RepositoryRef) -> bool:

@@ -45,7 +45,8 @@ class PublishedVersion:
 
 
 class NameTaken(Exception):
-    """Another repository has published a package of that name. `owner` is that repository."""
+    """Another repository has published a package of that name. `owner` is that repository, in
+    words when it is private: whose check this is said in may be anybody's to read."""
 
     def __init__(self, owner: str) -> None:
         super().__init__(f"the name belongs to {owner}")
@@ -83,11 +84,13 @@ def upsert_package(
     ).fetchone()
     if row is None:
         owner = connection.execute(
-            """SELECT r.owner || '/' || r.name FROM mcp_packages p
+            """SELECT CASE WHEN r.private THEN 'A private repository of ' || r.owner
+                           ELSE r.owner || '/' || r.name END
+               FROM mcp_packages p
                JOIN repositories r ON r.id = p.repository_id WHERE lower(p.name) = lower(%s)""",
             (facts.name,),
         ).fetchone()
-        raise NameTaken(owner[0] if owner else "another repository")
+        raise NameTaken(owner[0] if owner else "Another repository")
     # What another package was once called is this one's name now.
     connection.execute("DELETE FROM former_package_names WHERE name = lower(%s)", (facts.name,))
     return int(row[0])

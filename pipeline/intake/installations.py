@@ -31,8 +31,12 @@ def _install(trigger: Installed, connection: Connection, delivery_id: int) -> Ou
                 connection, "first_look", repository_id=repository.id, delivery_id=delivery_id
             )
         )
-    names = ", ".join(repository.name for repository in trigger.repositories) or "no repositories"
-    return Outcome(reason=f"installed for {trigger.account.login}: {names}", errand_ids=(*looks,))
+    # With their owners: by that a delivery is found that names what is made private later.
+    names = ", ".join(f"{one.owner}/{one.name}" for one in trigger.repositories)
+    return Outcome(
+        reason=f"installed for {trigger.account.login}: {names or 'no repositories'}",
+        errand_ids=(*looks,),
+    )
 
 
 @rule.register

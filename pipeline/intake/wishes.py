@@ -11,7 +11,7 @@ from pipeline.triggers.kinds import ButtonPressed, RerunRequested
 
 @rule.register
 def _rerun(trigger: RerunRequested, connection: Connection, delivery_id: int) -> Outcome:
-    coordinates.record_visibility(connection, trigger.repository)
+    coordinates.hide(connection, trigger.repository)
     wanted = _runs_to_repeat(trigger, connection)
     if not wanted:
         what = "check run" if trigger.external_id else "commit"

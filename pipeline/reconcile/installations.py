@@ -98,7 +98,9 @@ def _reconcile_repositories(body: dict[str, Any]) -> list[int]:
         }
         for found in listed:
             reference = _reference(found)
-            coordinates.record_repository(connection, installation, workspace, reference)
+            coordinates.record_repository(
+                connection, installation, workspace, reference, asked=True
+            )
             connection.execute(
                 "UPDATE repositories SET archived = %s WHERE id = %s",
                 (bool(found.get("archived")), reference.id),

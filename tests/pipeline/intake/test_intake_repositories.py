@@ -12,13 +12,27 @@ from pipeline.triggers import (
     ArchiveChanged,
     DefaultBranchChanged,
     InstallationChanged,
+    Installed,
     RepositoryGone,
     RepositoryMoved,
     RepositoryRef,
+    RerunRequested,
+    Trigger,
     VisibilityChanged,
 )
 from tests import seed
-from tests.pipeline.intake.carrying import OCTO, SECRET, WEATHER, carry, know, push, rows, run
+from tests.pipeline.intake.carrying import (
+    OCTO,
+    SECRET,
+    SHA,
+    WEATHER,
+    carry,
+    know,
+    pull,
+    push,
+    rows,
+    run,
+)
 
 pytestmark = pytest.mark.usefixtures("database_url")
 
@@ -33,7 +47,8 @@ def test_a_repository_that_becomes_private_takes_its_runs_packages_and_deliverie
     number, other = run(), seed.run(6)
     seed.package(seed.Seeded(1, 7, 5), number)
     _, told = seed.delivery("push", repository="Octo/Weather")
-    _, listed = seed.delivery("installation", reason="installed for octo: octo/weather")
+    told_of = carry(Installed(7, OCTO, (WEATHER,), {})).reason
+    _, listed = seed.delivery("installation", reason=told_of)
     _, unconcerned = seed.delivery("push", repository="octo/other")
     outcome = carry(VisibilityChanged(SECRET))
     assert outcome.reason == "octo/weather is private now"
@@ -46,6 +61,36 @@ def test_a_repository_that_becomes_private_takes_its_runs_packages_and_deliverie
     assert rows("SELECT private FROM runs WHERE id = %s", again) == [(True,)]
 
 
+def test_what_came_under_a_former_name_is_hidden_too() -> None:
+    know()
+    _, told = seed.delivery("push", repository="octo/weather")
+    carry(RepositoryMoved(7, OCTO, named(name="forecast")))
+    carry(VisibilityChanged(named(name="forecast", private=True)))
+    assert rows("SELECT guid::text FROM deliveries WHERE private") == [(told,)]
+    # The same that comes late.
+    seed.delivery("push", repository="Octo/Weather")
+    seed.delivery("push", repository="octo/forecast")
+    seed.delivery("push", repository="octo/other")
+    assert rows("SELECT count(*) FROM deliveries WHERE private") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        push(),
+        pull(),
+        Installed(7, OCTO, (WEATHER,), {}),
+        RepositoryMoved(7, OCTO, WEATHER),
+        RerunRequested(7, WEATHER, None, SHA),
+    ],
+)
+def test_an_event_of_the_time_before_does_not_show_what_is_private_now(late: Trigger) -> None:
+    know()
+    carry(VisibilityChanged(SECRET))
+    carry(late)
+    assert rows("SELECT private FROM repositories") == [(True,)]
+
+
 def test_a_repository_that_becomes_public_takes_its_runs_along_but_not_its_past_deliveries() -> (
     None
 ):
@@ -53,7 +98,7 @@ def test_a_repository_that_becomes_public_takes_its_runs_along_but_not_its_past_
     run()
     seed.delivery("push", repository="octo/weather", private=True)
     assert rows("SELECT private FROM runs") == [(True,)]
-    carry(push(sha="b" * 40))
+    carry(VisibilityChanged(WEATHER))
     assert rows("SELECT DISTINCT private FROM runs") == [(False,)]
     assert rows("SELECT private FROM deliveries") == [(True,)]
 
