@@ -7,7 +7,6 @@ puts it back in the queue with a back-off, anything else is a bug and says so wi
 import functools
 import signal
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,13 +14,13 @@ from types import FrameType
 from typing import Any
 
 import psycopg
-import sentry_sdk
 import structlog
 from psycopg_pool import PoolTimeout
 
 from config.database import transaction
 from config.settings import SettingsError, settings
 from pipeline import deployments, run_claims, run_making, run_stages, runs
+from pipeline.bugs import report_bug
 from pipeline.builders.base import Builder
 from pipeline.github.client import retry_moment
 from pipeline.heartbeat import Heartbeat
@@ -249,15 +248,10 @@ def _stored(stage: StageName, error: StageError) -> dict[str, Any]:
 
 
 def _bug(error: Exception) -> StageError:
-    reference = uuid.uuid4().hex[:12]
-    with sentry_sdk.new_scope() as scope:
-        scope.set_tag("reference", reference)
-        sentry_sdk.capture_exception(error)
-    log.exception("internal error", reference=reference)
     return StageError(
         "Sigil failed: an internal error",
-        f"This is a bug in Sigil, not in your repository. It was reported as `{reference}`; give "
-        "the operator that reference. Re-run the check to try again.",
+        "This is a bug in Sigil, not in your repository. It was reported as "
+        f"`{report_bug(error)}`; give the operator that reference. Re-run the check to try again.",
         fault="ours",
     )
 

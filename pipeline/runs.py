@@ -237,10 +237,3 @@ def waiting_for(connection: Connection, run: Run) -> list[int]:
         vars(run),
     ).fetchall()
     return sorted(row[0] for row in rows)
-
-
-def add_remark(connection: Connection, run_id: int, remark: str) -> None:
-    """Let a run that has ended say in its check what happened to it since."""
-    connection.execute(
-        "UPDATE runs SET remark = %s, revision = revision + 1 WHERE id = %s", (remark, run_id)
-    )

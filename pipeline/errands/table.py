@@ -1,18 +1,17 @@
 """The table of errands: asking for one, and working one off."""
 
-import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
-import sentry_sdk
 import structlog
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from config.database import Connection, transaction
 from pipeline import runs
+from pipeline.bugs import report_bug
 from pipeline.errands.base import Done, Errand, Kind, NotYet, handler_of
 from pipeline.github.client import GitHubAway, GitHubHeld, GitHubRefused, retry_moment
 
@@ -123,7 +122,8 @@ def _attempt(taken: "_Taken") -> Done | None:
     except (psycopg.OperationalError, PoolTimeout):
         raise  # Without PostgreSQL nothing can be written down: the lease ends by itself.
     except Exception as error:  # noqa: BLE001 - a bug of ours must not hold up its subject for ever
-        return _failed(taken, _bug(error), _DOUBTS)
+        why = f"an internal error of Sigil, reported as {report_bug(error)}"
+        return _failed(taken, why, _DOUBTS)
     return None
 
 
@@ -141,15 +141,6 @@ def _failed(
             (retry_moment(errand.attempts, floor=retry_at), reason, errand.id),
         )
     return None
-
-
-def _bug(error: Exception) -> str:
-    reference = uuid.uuid4().hex[:12]
-    with sentry_sdk.new_scope() as scope:
-        scope.set_tag("reference", reference)
-        sentry_sdk.capture_exception(error)
-    log.exception("internal error", reference=reference)
-    return f"an internal error of Sigil, reported as {reference}"
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,13 @@ from pipeline.onboarding.findings import Found, Runtime
 from pipeline.onboarding.hints import Command, found
 from pipeline.onboarding.project import Commands, Entry, Project
 from pipeline.onboarding.source import Source
-from pipeline.onboarding.sources import sources
+from pipeline.onboarding.sources import evidence, sources
 from pipeline.onboarding.starting import safe_arguments
 
 _SDKS = ("@modelcontextprotocol/sdk", "@modelcontextprotocol/server", "fastmcp", "mcp-framework")
 _EXTENSIONS = (".ts", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _RUNS_TYPESCRIPT = ("tsx", "ts-node")
 _FILE = "package.json"
-_HAND_WRITTEN = re.compile(r"""["']tools/list["']""")
 
 
 @dataclass(frozen=True)
@@ -134,16 +133,8 @@ def _runtime(table: dict[str, Any]) -> Found[Runtime]:
 def _evidence(files: Files, package: _Package, read: tuple[Source, ...]) -> str | None:
     if package.name in _SDKS:
         return None
-    for one in read:
-        if one.serves:
-            return f"`{one.path}` makes a server with `{one.framework}`"
-    for one in read:
-        if _HAND_WRITTEN.search(text(files, one.path) or ""):
-            return f"`{one.path}` answers `tools/list` itself"
     sdk = package.depends_on(*_SDKS)
-    if sdk and not any(one.client for one in read):
-        return f"it depends on `{sdk}`"
-    return None
+    return evidence(files, read, sdk=sdk)
 
 
 def _entry(package: _Package, read: tuple[Source, ...]) -> Entry | None:

@@ -17,11 +17,10 @@ from pipeline.onboarding.hints import found
 from pipeline.onboarding.project import Commands, Project
 from pipeline.onboarding.python_entry import Layout, entry, module_file
 from pipeline.onboarding.source import Source
-from pipeline.onboarding.sources import sources
+from pipeline.onboarding.sources import evidence, sources
 
 _SDKS = {"mcp", "fastmcp", "fastapi-mcp"}
 _NEWEST_MINOR = 14
-_HAND_WRITTEN = re.compile(r"""["']tools/list["']""")
 
 
 @dataclass(frozen=True)
@@ -170,18 +169,10 @@ def _version(table: dict[str, Any], source: str, read: tuple[Source, ...]) -> Fo
 
 
 def _evidence(files: Files, metadata: _Metadata, read: tuple[Source, ...]) -> str | None:
-    sdk = next((name for name in sorted(_SDKS) if name in metadata.dependencies), None)
     if _normal(str(metadata.table.get("name") or "")) in _SDKS:
         return None
-    for one in read:
-        if one.serves:
-            return f"`{one.path}` makes a server with `{one.framework}`"
-    for one in read:
-        if _HAND_WRITTEN.search(text(files, one.path) or ""):
-            return f"`{one.path}` answers `tools/list` itself"
-    if sdk and not any(one.client for one in read):
-        return f"it depends on `{sdk}`"
-    return None
+    sdk = next((name for name in sorted(_SDKS) if name in metadata.dependencies), None)
+    return evidence(files, read, sdk=sdk)
 
 
 def _toml(content: str | None) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Chooses which source files to read, and reads them; each may cost a request to GitHub."""
+"""Chooses which source files to read, reads them, and tells by them whether they are a server's.
+
+Each may cost a request to GitHub.
+"""
 
 import posixpath
 import re
@@ -20,6 +23,7 @@ _ASIDE_FILES = re.compile(
     r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup|noxfile|tasks|[^/]*\.(?:test|spec|d|min|config))"
     r"\.[a-z]+$"
 )
+_HAND_WRITTEN = re.compile(r"""["']tools/list["']""")
 _TELLING = ("server", "main", "__main__", "mcp", "app", "index", "cli", "run", "stdio", "http")
 _CONFIGURING = ("config", "settings", "env", "client", "api", "auth", "tools", "__init__")
 
@@ -50,6 +54,24 @@ def sources(
         if content is not None:
             found.append(read(path, content))
     return tuple(found)
+
+
+def evidence(files: Files, read: Iterable[Source], *, sdk: str | None) -> str | None:
+    """Why a project is an MCP server, in words; None when it does not look like one.
+
+    Args:
+        sdk: The library for MCP that it depends on.
+    """
+    found = tuple(read)
+    for one in found:
+        if one.serves:
+            return f"`{one.path}` makes a server with `{one.framework}`"
+    for one in found:
+        if _HAND_WRITTEN.search(text(files, one.path) or ""):
+            return f"`{one.path}` answers `tools/list` itself"
+    if sdk and not any(one.client for one in found):
+        return f"it depends on `{sdk}`"
+    return None
 
 
 def _rank(path: str) -> tuple[int, int, str]:

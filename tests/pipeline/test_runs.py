@@ -75,14 +75,6 @@ def test_the_runs_of_a_pull_request_are_found_by_its_number() -> None:
     assert check.state == "succeeded"
 
 
-def test_a_remark_after_the_end_is_shown() -> None:
-    run = finish(create(A).run)
-    before = _revision(run)
-    with transaction() as connection:
-        runs.add_remark(connection, run.id, "Rolled back")
-    assert (read(run).remark, _revision(run)) == ("Rolled back", before + 1)
-
-
 def test_an_approval_is_shown_on_the_checks_of_its_commit_only() -> None:
     checked = create(A, kind="check", trusted=False).run
     other = create(B, kind="check", trusted=False).run
