@@ -23,6 +23,35 @@ class LostClaim(Exception):
     """The run belongs to another worker now, or has ended. Nothing more may be written."""
 
 
+_CLAIM = f"""
+    UPDATE runs SET state = 'running', claim = %(claim)s, claims = claims + 1,
+           heartbeat_at = now(), started_at = coalesce(started_at, now()),
+           revision = revision + 1
+    WHERE id = %(id)s AND state = 'queued' AND due_at <= now()
+      AND NOT EXISTS (
+          SELECT 1 FROM runs AS earlier
+          WHERE earlier.repository_id = runs.repository_id
+            AND earlier.environment = runs.environment
+            AND earlier.state = 'queued' AND earlier.due_at <= now()
+            AND earlier.id < runs.id)
+      AND EXISTS (
+          SELECT 1 FROM repositories r JOIN installations i
+            ON i.id = r.installation_id
+          WHERE r.id = runs.repository_id AND r.state = 'active'
+            AND NOT r.archived AND i.state = 'active')
+      AND NOT EXISTS (
+          SELECT 1 FROM runs AS same
+          WHERE same.repository_id = runs.repository_id AND same.sha = runs.sha
+            AND same.state = 'running' AND same.id <> runs.id
+            -- What a stranger's check builds is not taken up by others.
+            AND (same.trusted OR NOT runs.trusted)
+            AND NOT EXISTS (
+                SELECT 1 FROM run_stages AS build
+                WHERE build.run_id = same.id AND build.stage = 'build'
+                  AND build.state = 'succeeded'))
+    RETURNING {RUN_COLUMNS}"""
+
+
 def claim(run_id: int) -> Run | None:
     """Take a queued run that is due, or None when it is not to be had now.
 
@@ -37,35 +66,7 @@ def claim(run_id: int) -> Run | None:
                    FROM runs WHERE id = %s""",
                 (run_id,),
             )
-            return cursor.execute(
-                f"""UPDATE runs SET state = 'running', claim = %(claim)s, claims = claims + 1,
-                           heartbeat_at = now(), started_at = coalesce(started_at, now()),
-                           revision = revision + 1
-                    WHERE id = %(id)s AND state = 'queued' AND due_at <= now()
-                      AND NOT EXISTS (
-                          SELECT 1 FROM runs AS earlier
-                          WHERE earlier.repository_id = runs.repository_id
-                            AND earlier.environment = runs.environment
-                            AND earlier.state = 'queued' AND earlier.due_at <= now()
-                            AND earlier.id < runs.id)
-                      AND EXISTS (
-                          SELECT 1 FROM repositories r JOIN installations i
-                            ON i.id = r.installation_id
-                          WHERE r.id = runs.repository_id AND r.state = 'active'
-                            AND NOT r.archived AND i.state = 'active')
-                      AND NOT EXISTS (
-                          SELECT 1 FROM runs AS same
-                          WHERE same.repository_id = runs.repository_id AND same.sha = runs.sha
-                            AND same.state = 'running' AND same.id <> runs.id
-                            -- What a stranger's check builds is not taken up by others.
-                            AND (same.trusted OR NOT runs.trusted)
-                            AND NOT EXISTS (
-                                SELECT 1 FROM run_stages AS build
-                                WHERE build.run_id = same.id AND build.stage = 'build'
-                                  AND build.state = 'succeeded'))
-                    RETURNING {RUN_COLUMNS}""",
-                {"id": run_id, "claim": uuid.uuid4()},
-            ).fetchone()
+            return cursor.execute(_CLAIM, {"id": run_id, "claim": uuid.uuid4()}).fetchone()
     except psycopg.errors.UniqueViolation:
         return None  # Another run of the same target is running.
 

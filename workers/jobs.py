@@ -226,7 +226,11 @@ def clear_up() -> None:
 
 
 def delete_old() -> None:
-    """Delete the deliveries, errands and run logs that were finished long enough ago."""
+    """Delete the deliveries, errands and run logs that were finished long enough ago.
+
+    Runs, their stages, deployments, pull requests and approvals stay: they are the history that
+    GitHub's checks and deployments link to, a few rows for each push.
+    """
     days, deleted = settings().retention_days, 0
     while True:
         with transaction() as connection:

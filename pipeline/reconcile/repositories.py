@@ -194,46 +194,32 @@ def _released(
 _BETWEEN_TAGS = 3.0
 
 
+_IS_NEW_TAG = """
+    SELECT NOT EXISTS (SELECT FROM runs WHERE repository_id = r.id AND ref = %(ref)s
+                         AND kind = 'release')
+       AND NOT EXISTS (SELECT FROM errands WHERE repository_id = r.id
+                         AND kind = 'tag' AND subject = %(ref)s AND state <> 'failed')
+       AND (coalesce(%(published)s::timestamptz > r.created_at, false)
+            OR EXISTS (SELECT FROM runs WHERE repository_id = r.id AND sha = %(sha)s
+                         AND kind = 'deploy'))
+    FROM repositories r WHERE r.id = %(id)s"""
+
+
 def _ask_for_tags(
     connection: Connection,
     repository: runs.Repository,
     found: list[tuple[str, str | None, str | None]],
 ) -> list[int]:
     """Ask for releases that were published since we know the repository, and for `v*` tags of
-    commits that we have run: what is older was there before, and asks for nothing.
-
-    Errands of several tags are done side by side: each begins some seconds after the one before, so
-    that the newest release is the one that serves in the end.
-    """
-    asked: list[int] = []
+    commits that we have run: what is older was there before, and asks for nothing."""
+    asked = []
     for name, sha, published_at in found:
         if published_at is None and not name.startswith("v"):
             continue
+        ref = f"refs/tags/{name}"
         row = connection.execute(
-            """SELECT NOT EXISTS (SELECT FROM runs WHERE repository_id = r.id AND ref = %(ref)s
-                                    AND kind = 'release')
-                  AND NOT EXISTS (SELECT FROM errands WHERE repository_id = r.id
-                                    AND kind = 'tag' AND subject = %(ref)s AND state <> 'failed')
-                  AND (coalesce(%(published)s::timestamptz > r.created_at, false)
-                       OR EXISTS (SELECT FROM runs WHERE repository_id = r.id AND sha = %(sha)s
-                                    AND kind = 'deploy'))
-               FROM repositories r WHERE r.id = %(id)s""",
-            {
-                "id": repository.id,
-                "ref": f"refs/tags/{name}",
-                "sha": sha,
-                "published": published_at,
-            },
+            _IS_NEW_TAG, {"id": repository.id, "ref": ref, "sha": sha, "published": published_at}
         ).fetchone()
         if row is not None and row[0]:
-            subject = f"refs/tags/{name}"
-            asked.append(
-                errands.ask(
-                    connection,
-                    "tag",
-                    repository_id=repository.id,
-                    subject=subject,
-                    due_in=_BETWEEN_TAGS * len(asked),
-                )
-            )
+            asked.append(errands.ask(connection, "tag", repository_id=repository.id, subject=ref))
     return asked
