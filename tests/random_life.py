@@ -260,7 +260,8 @@ class Life:
 
     def command(self, home: Home) -> str:
         pull = self._pull(home, is_open=True)
-        if pull is None:
+        # GitHub tells nobody, then or later, what is written while the App may not see it.
+        if pull is None or self._suspended or not home.installed:
             return ""
         verbs = ["deploy", "retry", "rollback", "cancel", "help"]
         verb = "approve" if pull.fork else self._random.choice(verbs)
