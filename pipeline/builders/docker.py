@@ -20,6 +20,7 @@ from pipeline.builders.dockerfile import (
     step_titles,
 )
 from pipeline.builders.engine_build import EngineBuild, Limits, run_build
+from pipeline.builders.foreign_images import REPOSITORY_LABEL, check_images
 from pipeline.builders.lockfiles import UnreadableFile
 from pipeline.builders.source import source_folder, unreadable
 from pipeline.engine import engine, engine_errors
@@ -88,6 +89,9 @@ class _Build:
                 detail=f"`runtime: docker` builds `{path}` in `{self._manifest.build.context}`. "
                 "Add it, or name it in `build.dockerfile`.",
             )
+        # As bytes: reading text would make line ends of what is none for the engine.
+        text = (self._folder / path).read_bytes().decode("utf-8-sig", errors="replace")
+        check_images(text, repository=self._request.repository)
         return self._run(self._folder, dockerfile=None, path=path)
 
     def rendered_dockerfile(self) -> str:
@@ -201,7 +205,7 @@ def labels(request: BuildInput) -> dict[str, str]:
         "org.opencontainers.image.version": manifest.version,
         "org.opencontainers.image.title": manifest.title,
         "org.opencontainers.image.description": manifest.description,
-        "sigil.repository": request.repository,
+        REPOSITORY_LABEL: request.repository,
         "sigil.package": manifest.name,
     }
 

@@ -307,6 +307,28 @@ def test_nothing_of_an_unapproved_build_is_taken_up_after_the_approval(
         DockerBuilder().discard(artifact)
 
 
+@pytest.mark.parametrize(
+    "line", ["FROM {tag}", "FROM {id}", "FROM {base}\nCOPY --from={step} / /x"]
+)
+def test_nothing_of_another_repository_gets_into_an_image(
+    base: str, tmp_path: Path, line: str
+) -> None:
+    tree = write_tree(tmp_path / "tree", {"Dockerfile": f"FROM {base}\nRUN echo mine >/secret\n"})
+    request = build_input(tree, tmp_path / "output", of=_DOCKER)
+    secret = DockerBuilder().build(
+        replace(request, repository="octo/secret"), log=Lines(), stop=Stop()
+    )
+    # The step before the labels is an image, too, and says nothing of whose it is.
+    step = engine().images.get(secret.digest).attrs["Parent"] or secret.digest
+    names = {"tag": secret.reference, "id": secret.digest[7:19], "step": step[7:19], "base": base}
+    write_tree(tree, {"Dockerfile": line.format(**names)})
+    try:
+        with pytest.raises(StageError, match="an image that it may not"):
+            DockerBuilder().build(request, log=Lines(), stop=Stop())
+    finally:
+        DockerBuilder().discard(secret)
+
+
 def test_an_engine_that_is_away_is_our_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
