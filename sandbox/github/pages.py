@@ -4,6 +4,7 @@ Whoever opens a page is signed in as the user who owns everything. Buttons are p
 script can post the same fields.
 """
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request
@@ -21,6 +22,8 @@ from sandbox.github.viewing import viewer
 from sandbox.github.world import Installation, Repository
 
 COMMITS_SHOWN = 30
+# GitHub shows nothing of a comment, and Sigil marks what it wrote with one.
+_HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
 _markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
@@ -44,7 +47,7 @@ def _shown_everywhere(services: Services) -> dict[str, Any]:
 
 def _render_markdown(text: str | None) -> Markup:
     # The renderer escapes HTML in the text, so its output may be trusted.
-    return Markup(_markdown.render(text or ""))  # noqa: S704
+    return Markup(_markdown.render(_HIDDEN.sub("", text or "")))  # noqa: S704
 
 
 def _repository(services: Services, owner: str, name: str) -> Repository:
