@@ -94,6 +94,19 @@ def record_repository(
         (workspace, repository.id, workspace),
     )
     _take_name(connection, known, repository)
+    if known is not None and known.state != "active":
+        report_again(connection, repository.id)
+
+
+def report_again(connection: Connection, repository_id: int) -> None:
+    """Have told what could not be told while the repository was lost or archived: otherwise the
+    checks of the runs that were cancelled then would stay open."""
+    connection.execute(
+        """UPDATE runs SET revision = revision + 1, report_due_at = now(), report_attempts = 0
+           WHERE repository_id = %s AND report_error IS NOT NULL
+             AND created_at > now() - interval '14 days'""",
+        (repository_id,),
+    )
 
 
 def record_name(connection: Connection, repository: RepositoryRef) -> None:

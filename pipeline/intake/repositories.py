@@ -58,6 +58,7 @@ def _archive(trigger: ArchiveChanged, connection: Connection, delivery_id: int) 
     if trigger.archived:
         coordinates.cancel_open_runs(connection, [repository.id])
         return Outcome(f"{_name(repository)} is archived: what serves goes on, nothing new runs")
+    coordinates.report_again(connection, repository.id)
     look = errands.ask(
         connection, "first_look", repository_id=repository.id, delivery_id=delivery_id
     )

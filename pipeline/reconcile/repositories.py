@@ -211,8 +211,12 @@ def _ask_for_tags(
     found: list[tuple[str, str | None, str | None]],
 ) -> list[int]:
     """Ask for releases that were published since we know the repository, and for `v*` tags of
-    commits that we have run: what is older was there before, and asks for nothing."""
-    asked = []
+    commits that we have run: what is older was there before, and asks for nothing.
+
+    Errands of several tags are done side by side: each begins some seconds after the one before, so
+    that the newest release is the one that serves in the end.
+    """
+    asked: list[int] = []
     for name, sha, published_at in found:
         if published_at is None and not name.startswith("v"):
             continue
@@ -221,5 +225,10 @@ def _ask_for_tags(
             _IS_NEW_TAG, {"id": repository.id, "ref": ref, "sha": sha, "published": published_at}
         ).fetchone()
         if row is not None and row[0]:
-            asked.append(errands.ask(connection, "tag", repository_id=repository.id, subject=ref))
+            due_in = _BETWEEN_TAGS * len(asked)
+            asked.append(
+                errands.ask(
+                    connection, "tag", repository_id=repository.id, subject=ref, due_in=due_in
+                )
+            )
     return asked

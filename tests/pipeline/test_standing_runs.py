@@ -5,8 +5,10 @@ import pytest
 from config.database import transaction
 from pipeline import coordinates, pull_requests, run_claims, run_making, runs
 from pipeline.errands import table
+from pipeline.github.report import due, report
 from pipeline.reconcile import repositories
 from pipeline.run_making import Created, Wanted
+from pipeline.triggers.kinds import RepositoryRef
 from tests.pipeline.run_rows import REPOSITORY, A, B, claim, create, finish, know, read
 
 MAIN = "refs/heads/main"
@@ -152,3 +154,28 @@ def test_missed_releases_are_asked_for_one_after_the_other_the_oldest_first() ->
             (first, second),
         ).fetchall()
     assert waits == [("refs/tags/v1.0.0", False), ("refs/tags/v1.1.0", True)]
+
+
+def test_what_could_not_be_told_of_a_lost_repository_is_told_when_it_is_back() -> None:
+    run = create(A).run
+    with transaction() as connection:
+        coordinates.give_up(connection, [REPOSITORY])
+    report(run.id)
+    assert report_of(run) == (True, "the App may not see this repository any more")
+    with transaction() as connection:
+        found = runs.repository(connection, REPOSITORY)
+        assert found is not None
+        reference = RepositoryRef(found.id, found.owner, found.name, found.private)
+        coordinates.record_repository(
+            connection, found.installation_id, found.workspace_id, reference
+        )
+        assert due(connection) == [run.id]
+
+
+def report_of(run: runs.Run) -> tuple[bool, str | None]:
+    with transaction() as connection:
+        row = connection.execute(
+            "SELECT reported_revision = revision, report_error FROM runs WHERE id = %s", (run.id,)
+        ).fetchone()
+    assert row is not None
+    return row[0], row[1]
