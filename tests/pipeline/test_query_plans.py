@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -83,9 +84,11 @@ def long_history(template: str) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def explained(long_history: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def explained(long_history: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every statement goes to that database, and is explained."""
     monkeypatch.setenv("DATABASE_URL", long_history)
+    monkeypatch.setenv("SIGIL_VAR", str(tmp_path))
+    monkeypatch.setenv("SIGIL_HOST", "process")
     monkeypatch.setattr(database, "_CONNECT", database._CONNECT | {"cursor_factory": Explained})
     settings.cache_clear()
     Explained.seen, Explained.dear = 0, []
@@ -167,6 +170,7 @@ ASKED: dict[str, Callable[[Connection], object]] = {
     "a sweep": lambda c: missed.take(c, start=True, look_back=timedelta(hours=3)),
     "what has arrived": lambda c: arrival.read_arrival(c, since=None),
     "what GitHub refuses": refusals.list_refusals,
+    "the servers of a host": lambda c: deployments.wanted_names(c, "process"),
     "a former name": lambda c: overview_runs.find_repository(c, "nobody/nothing"),
 }
 
@@ -182,7 +186,13 @@ def test_it_reads_what_it_is_about(what: str) -> None:
 
 @pytest.mark.parametrize(
     "job",
-    [tidy.tear_down_gone, tidy.close_stale_runs, tidy.settle_artifacts, run_claims.reap],
+    [
+        tidy.tear_down_gone,
+        tidy.close_stale_runs,
+        tidy.settle_artifacts,
+        tidy.remove_old_folders,
+        run_claims.reap,
+    ],
     ids=lambda job: job.__name__,
 )
 def test_a_job_that_has_nothing_to_do_reads_nothing(job: Callable[[], object]) -> None:
