@@ -54,7 +54,12 @@ class DockerBuilder:
         """Remove the image, unless a container still uses it. Shared layers stay."""
         with engine_errors():
             try:
-                engine().images.remove(artifact.digest, force=True)
+                names = engine().images.get(artifact.digest).tags
+                # The same files give the same image: under another name it is still wanted.
+                if set(names) <= {artifact.reference}:
+                    engine().images.remove(artifact.digest, force=True)
+                elif artifact.reference in names:
+                    engine().images.remove(artifact.reference)
             except docker.errors.ImageNotFound:
                 return
             except docker.errors.APIError as error:

@@ -307,6 +307,23 @@ def test_nothing_of_an_unapproved_build_is_taken_up_after_the_approval(
         DockerBuilder().discard(artifact)
 
 
+def test_discarding_an_unapproved_build_leaves_what_was_built_of_the_same_files(
+    base: str, tmp_path: Path
+) -> None:
+    tree = write_tree(tmp_path / "tree", {"Dockerfile": f"FROM {base}\nRUN echo one >/one\n"})
+    request = build_input(tree, tmp_path / "output", of=_DOCKER)
+    kept = DockerBuilder().build(request, log=Lines(), stop=Stop())
+    checked = DockerBuilder().build(replace(request, trusted=False), log=Lines(), stop=Stop())
+    assert checked.digest == kept.digest
+
+    DockerBuilder().discard(checked)
+
+    assert DockerBuilder().has(kept)
+    assert engine().images.get(kept.digest).tags == [kept.reference]
+    DockerBuilder().discard(kept)
+    assert not DockerBuilder().has(kept)
+
+
 @pytest.mark.parametrize(
     "line", ["FROM {tag}", "FROM {id}", "FROM {base}\nCOPY --from={step} / /x"]
 )
