@@ -15,50 +15,14 @@ from typing import Any
 
 from sandbox.github.clock import Clock, epoch
 from sandbox.github.git import Git
+from sandbox.github.world_accounts import App as App
+from sandbox.github.world_accounts import User as User
 from sandbox.github.world_deployments import Deployments
 from sandbox.github.world_pulls import Conversation
 
 Json = dict[str, Any]
 
 TOKEN_SECONDS = 3600
-
-
-@dataclass
-class User:
-    """An account. An App's own account is one too, with the type `Bot`, and an organization is
-    one; `owners` are the ids of the users who may do everything to an organization.
-    """
-
-    id: int
-    login: str
-    name: str
-    email: str
-    created_at: str
-    type: str = "User"
-    owners: set[int] = field(default_factory=set)
-
-
-@dataclass
-class App:
-    """A GitHub App. `private_key` is PEM text; the client signs with it, we check."""
-
-    id: int
-    slug: str
-    name: str
-    client_id: str
-    owner: User
-    bot: User
-    private_key: str
-    hook_id: int
-    permissions: dict[str, str]
-    events: list[str]
-    created_at: str
-    external_url: str = ""
-    description: str = ""
-    setup_url: str = ""
-    setup_on_update: bool = False
-    # Whether accounts other than its owner may install it.
-    public: bool = True
 
 
 @dataclass

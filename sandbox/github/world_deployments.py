@@ -1,12 +1,9 @@
 """What the stand-in knows of deployments and environments of one repository. No HTTP."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from sandbox.github.world import App, User
+from sandbox.github.world_accounts import App, User
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,10 @@
 """What the stand-in knows of issues, pull requests, comments and invitations of one repository."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sandbox.github.world import App, User
+from sandbox.github.world_accounts import App, User
 
 
 @dataclass
