@@ -40,7 +40,7 @@ status: ## Show what runs
 	@if test -x $(BIN)/python; then $(BIN)/python -m sandbox status; else echo 'Nothing runs.'; fi
 
 test: $(VENV)/installed-dev lint ## Lint, and run every test that this machine can run
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(PYTEST)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: $(VENV)/installed-dev ## Format, style, types and the floors of the house
 	@$(BIN)/ruff format --check .

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.faults
 SETTINGS = {"SIGIL_RECOVERY_INTERVAL": "10"}
 
 SEEDS = [int(seed) for seed in os.environ.get("SIGIL_SEED", "4").split(",")]
-STEPS = int(os.environ.get("SIGIL_STEPS", "50"))
+STEPS = int(os.environ.get("SIGIL_STEPS", "20"))
 
 
 @pytest.fixture(scope="module", autouse=True)
