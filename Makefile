@@ -19,11 +19,11 @@ CHECK = $(PYTHON) sandbox/preflight.py --venv $(VENV) \
 	--port PORT '$(PORT)' --port GITHUB_PORT '$(GITHUB_PORT)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status test lint bench lock settings clean check-demo check-up
+.PHONY: help demo up down status test test-long lint bench lock settings clean check-demo check-up
 
 help: ## Show this list
 	@echo 'make <target>, and what it does:'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'Variables: PORT=8080 GITHUB_PORT=8090 (numbers or auto), PYTHON=python3,'
 	@echo '  REPO=<folder> ONCE=1 TOOL=<name> ARGS=<json> (for demo)'
 
@@ -41,6 +41,9 @@ status: ## Show what runs
 
 test: $(VENV)/installed-dev lint ## Lint, and run every test that this machine can run
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+test-long: $(VENV)/installed-dev ## Minutes of kills and a random life among faults (SIGIL_SEED=7 SIGIL_STEPS=60)
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -m long $(PYTEST)
 
 lint: $(VENV)/installed-dev ## Format, style, types and the floors of the house
 	@$(BIN)/ruff format --check .

@@ -87,7 +87,12 @@ def deployments(checkout: Checkout, environment: str) -> list[tuple[str, str]]:
     found = []
     listed = checkout.api("GET", "/deployments", params={"environment": environment})
     for deployment in listed:
-        statuses = checkout.api("GET", f"/deployments/{deployment['id']}/statuses")
+        try:
+            statuses = checkout.api("GET", f"/deployments/{deployment['id']}/statuses")
+        except requests.HTTPError as error:
+            if error.response.status_code != 404:
+                raise
+            statuses = [{"state": "deleted"}]  # Between the two questions.
         found.append((deployment["sha"], statuses[0]["state"] if statuses else "none"))
     return found
 

@@ -15,13 +15,13 @@ from tests.promises import broken
 from tests.random_life import Life
 from tests.stack_fixture import System
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 # What no event told of is looked for after seconds instead of an hour.
 SETTINGS = {"SIGIL_RECOVERY_INTERVAL": "10"}
 
 SEEDS = [int(seed) for seed in os.environ.get("SIGIL_SEED", "4").split(",")]
-STEPS = int(os.environ.get("SIGIL_STEPS", "20"))
+STEPS = int(os.environ.get("SIGIL_STEPS", "50"))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,7 +17,7 @@ from tests.github_fixture import Checkout
 from tests.polling import eventually
 from tests.stack_fixture import System, plain
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 # Servers that vanished are looked for after seconds instead of an hour.
 SETTINGS = {"SIGIL_RECOVERY_INTERVAL": "10"}
