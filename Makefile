@@ -39,7 +39,7 @@ down: ## Stop what `make up` started
 status: ## Show what runs
 	@if test -x $(BIN)/python; then $(BIN)/python -m sandbox status; else echo 'Nothing runs.'; fi
 
-test: $(VENV)/installed-dev lint ## Lint, and run every test that this machine can run
+test: $(VENV)/installed-dev lint ## Lint, and run the tests that this machine can run, but those of test-long
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-long: $(VENV)/installed-dev ## Minutes of kills and a random life among faults (SIGIL_SEED=7 SIGIL_STEPS=60)

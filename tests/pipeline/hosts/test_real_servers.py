@@ -35,7 +35,6 @@ def _youngest(processes: list[psutil.Process]) -> psutil.Process:
     return max(processes, key=lambda process: (process.create_time(), process.pid))
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("sample", "of", "tool", "arguments", "answer"),
