@@ -12,6 +12,7 @@ from config.settings import settings
 from registry import github_app
 from sandbox.github.server import GitHubStandIn
 from tests.browser.contrast import LOW_CONTRAST
+from tests.outside_evidence import assert_like_github
 from webhook.app import build
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,7 @@ def github(
         monkeypatch.setenv("GITHUB_URL", stand_in.url)
         settings.cache_clear()
         yield stand_in
+    assert_like_github(stand_in.traffic.text())
 
 
 @pytest.fixture

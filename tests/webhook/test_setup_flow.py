@@ -19,6 +19,7 @@ from pipeline.github.client import speaking, speaking_as_app
 from pipeline.github.permissions import subscriptions, wanted
 from registry import github_app
 from sandbox.github.server import GitHubStandIn
+from tests.outside_evidence import assert_like_github
 from tests.polling import eventually
 from webhook.app import build
 
@@ -92,6 +93,7 @@ def github(
         monkeypatch.setenv("GITHUB_TIMEOUT", "1")
         settings.cache_clear()
         yield stand_in
+    assert_like_github(stand_in.traffic.text())
 
 
 @pytest.fixture

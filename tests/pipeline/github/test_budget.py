@@ -27,6 +27,7 @@ from sandbox.embedded import EmbeddedRedis
 from sandbox.github import GitHubStandIn
 from sandbox.github.limits import Budgets
 from tests.github_fixture import Checkout, install, new_repository
+from tests.outside_evidence import assert_like_github
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory, app_key: Path) -> Iterato
         made.push()
         install(stand_in)
         yield made
+    assert_like_github(stand_in.traffic.text())
 
 
 @pytest.fixture

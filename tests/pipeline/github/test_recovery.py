@@ -20,6 +20,7 @@ from sandbox.github import GitHubStandIn
 from tests import hooks
 from tests.conftest import WEBHOOK_SECRET
 from tests.github_fixture import let_limits_pass
+from tests.outside_evidence import assert_like_github
 from tests.polling import eventually
 from webhook.app import build
 
@@ -54,6 +55,7 @@ def github(
         server.server_close()
     settings.cache_clear()
     client.cache_clear()
+    assert_like_github(stand_in.traffic.text())
 
 
 def push(github: GitHubStandIn, times: int = 1) -> None:
