@@ -10,7 +10,7 @@ from rich.table import Table
 
 from config.database import Connection
 from config.settings import settings
-from pipeline import deployments, run_logs, run_making, run_stages
+from pipeline import deployments, pull_requests, run_logs, run_making, run_stages
 from pipeline import runs as pipeline_runs
 from pipeline.overview.paging import MAX_PAGE_SIZE, Window
 from pipeline.overview.runs import find_repository, list_runs
@@ -98,6 +98,8 @@ def retry(number: int) -> None:
         run = pipeline_runs.get(connection, number)
         if run is None:
             raise _not_found(number)
+        if pull_requests.is_closed(connection, run):
+            raise click.ClickException("The pull request is closed: reopen it to run it again.")
         created = run_making.rerun(connection, run, actor=OPERATOR)
     if not created.new:
         raise click.ClickException(f"Run {created.run.id} of that commit has not ended yet.")

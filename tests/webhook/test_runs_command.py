@@ -226,3 +226,19 @@ def test_the_help_tells_what_a_rollback_is(command: FlaskCliRunner) -> None:
     assert "OWNER/NAME" in said
     assert "--environment" in said
     assert "without a build" in said
+
+
+def test_a_run_of_a_closed_pull_request_is_not_repeated(command: FlaskCliRunner) -> None:
+    number = seed.run(state="failed", kind="preview", environment="preview/pr-3", pull_number=3)
+    with transaction() as connection:
+        connection.execute(
+            """INSERT INTO pull_requests (repository_id, number, head_sha, head_ref, fork, base_ref,
+                                          author, state)
+               VALUES (1, 3, %s, 'topic', false, 'main', 'octo', 'closed')""",
+            (seed.SHA,),
+        )
+    result = runs(command, "retry", number)
+    assert result.exit_code == 1
+    assert "closed: reopen it" in result.output
+    with transaction() as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
